@@ -1,0 +1,42 @@
+/* base/csv.h - reading CSV with a header line, strictly, one row at a time.
+ *
+ * Pure.  RFC 4180 quoting; LF or CRLF; a UTF-8 BOM is skipped.  Limits: line length, columns. */
+#ifndef BASE_CSV_H
+#define BASE_CSV_H
+
+#include "base/err.h"
+#include "base/str.h"
+
+enum { CSV_COLUMNS_MAX = 64, CSV_LINE_BYTES_MAX = 1 << 20 };
+
+struct csv {
+    struct str rest;
+    uint32_t line; /* 1-based number of the row last read */
+    unsigned column_count;
+    struct str header[CSV_COLUMNS_MAX];
+    struct str cell[CSV_COLUMNS_MAX]; /* views into the input, or into `scratch` when unquoted */
+    char *scratch;                    /* one line's worth; freed by csv_clear */
+    size_t scratch_cap;
+};
+
+/* Reads the header.  `input` must outlive `c`.  -EINVAL on an empty input, a duplicate or empty
+ * column name. */
+int csv_init(struct csv *c, struct str input, struct err *reterr);
+void csv_clear(struct csv *c);
+
+/* The index of column `name`; -ENOENT with a message that lists the columns that there are. */
+int csv_column(const struct csv *c, const char *name, unsigned *ret_index, struct err *reterr);
+
+/* Reads the next row: 1 = a row is in `cell`, 0 = end, negative = error ("line N: ...").
+ * A row with another number of cells than the header is an error; blank lines are skipped. */
+int csv_next(struct csv *c, struct err *reterr);
+
+/* The cell as a number in [min, max]; on failure "line N, column NAME: 'x': expected ...". */
+int csv_u64(const struct csv *c, unsigned column, uint64_t min, uint64_t max, uint64_t *ret_value,
+        struct err *reterr);
+int csv_i64(const struct csv *c, unsigned column, int64_t min, int64_t max, int64_t *ret_value,
+        struct err *reterr);
+int csv_fixed(const struct csv *c, unsigned column, unsigned decimals, int64_t min, int64_t max,
+        int64_t *ret_value, struct err *reterr);
+
+#endif

@@ -1,0 +1,81 @@
+#include "base/err.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static void set_text(struct err *e, int code, uint32_t pos, const char *fmt, va_list ap)
+{
+    e->code = code;
+    e->pos = pos;
+    (void)vsnprintf(e->text, sizeof e->text, fmt, ap);
+}
+
+int err_set(struct err *e, int code, const char *fmt, ...)
+{
+    assert(code < 0);
+    if (e == NULL)
+        return code;
+    va_list ap;
+    va_start(ap, fmt);
+    set_text(e, code, 0, fmt, ap);
+    va_end(ap);
+    return code;
+}
+
+int err_set_at(struct err *e, int code, uint32_t pos, const char *fmt, ...)
+{
+    assert(code < 0);
+    if (e == NULL)
+        return code;
+    va_list ap;
+    va_start(ap, fmt);
+    set_text(e, code, pos, fmt, ap);
+    va_end(ap);
+    return code;
+}
+
+int err_wrap(struct err *e, const char *fmt, ...)
+{
+    if (e == NULL)
+        return -EINVAL;
+    assert(e->code < 0);
+    char text[ERR_TEXT_MAX];
+    va_list ap;
+    va_start(ap, fmt);
+    int len = vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    size_t used = len < 0 ? 0 : (size_t)len;
+    if (used >= sizeof text)
+        used = sizeof text - 1;
+    (void)snprintf(text + used, sizeof text - used, ": %s", e->text);
+    memcpy(e->text, text, sizeof e->text);
+    return e->code;
+}
+
+const char *err_name(int code)
+{
+    switch (-code) {
+    case EINVAL:
+        return "EINVAL";
+    case EEXIST:
+        return "EEXIST";
+    case ENOENT:
+        return "ENOENT";
+    case ENOSPC:
+        return "ENOSPC";
+    case EBUSY:
+        return "EBUSY";
+    case E2BIG:
+        return "E2BIG";
+    case ERANGE:
+        return "ERANGE";
+    case ENOTSUP:
+        return "ENOTSUP";
+    case EIO:
+        return "EIO";
+    default:
+        return "E?";
+    }
+}

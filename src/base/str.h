@@ -1,0 +1,58 @@
+/* base/str.h - views of bytes: pointer and length, not NUL-terminated, never owned.
+ *
+ * Pure.  C strings live only at the libc edge. */
+#ifndef BASE_STR_H
+#define BASE_STR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Borrowed bytes; `ptr` may be NULL only when `len` is 0. */
+struct str {
+    const char *ptr;
+    size_t len;
+};
+
+/* A view of a string literal, usable in static initialisers. */
+#define STR_LIT(s) ((struct str){(s), sizeof(s) - 1})
+
+/* For printf's "%.*s". */
+#define STR_ARG(s) (int)(s).len, (s).ptr ? (s).ptr : ""
+
+/* A view of the NUL-terminated `s`; NULL gives the empty view. */
+struct str str_from(const char *s);
+
+bool str_eq(struct str a, struct str b);
+bool str_eq_c(struct str a, const char *b);
+bool str_starts(struct str s, struct str prefix);
+bool str_ends(struct str s, struct str suffix);
+
+/* Bytewise order: <0, 0 or >0; a prefix sorts first. */
+int str_cmp(struct str a, struct str b);
+
+/* The part of `s` before the first `sep`; `*s` becomes what follows it (empty when none is left).
+ * Returns false when `*s` was empty at entry with NULL ptr: the end of a split loop. */
+bool str_split(struct str *s, char sep, struct str *ret_part);
+
+/* `s` without leading and trailing blanks, tabs, CR and LF. */
+struct str str_trim(struct str s);
+
+/* FNV-1a 64 over the bytes, started from `seed`. */
+uint64_t str_hash(struct str s, uint64_t seed);
+
+/* Whole-string decimal numbers: no blanks, no sign for u64, one leading '-' allowed for i64.
+ * Returns 0; -EINVAL when not a number; -ERANGE when out of [min, max]. */
+int str_to_u64(struct str s, uint64_t min, uint64_t max, uint64_t *ret_value);
+int str_to_i64(struct str s, int64_t min, int64_t max, int64_t *ret_value);
+
+/* A decimal with at most `decimals` digits after the point ("0.1234"), as an integer scaled by
+ * 10^decimals; further digits must be zero or it is -EINVAL.  decimals: 0..9.  -ERANGE outside
+ * [min, max] (scaled).  Exponents, NaN and infinities are -EINVAL. */
+int str_to_fixed(struct str s, unsigned decimals, int64_t min, int64_t max, int64_t *ret_value);
+
+/* The candidate nearest to `s` by edit distance, if within a third of its length, else NULL.
+ * names: NULL-terminated array.  For "unknown key; did you mean" messages. */
+const char *str_nearest(struct str s, const char *const *names);
+
+#endif
