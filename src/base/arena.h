@@ -1,6 +1,6 @@
 /* base/arena.h - memory that lives as long as one episode and is freed at once.
  *
- * Out of memory, or past the cap, ends the process with one line on stderr, so callers check input
+ * Out of memory, or past the cap, ends the process (status 71) with one line on stderr, so callers check input
  * limits first.  Under ASan every allocation is its own malloc, so overruns are seen.
  * arena.c, buf.c and map.c alone may call malloc among the pure modules. */
 #ifndef BASE_ARENA_H
@@ -25,6 +25,10 @@ void *arena_alloc(struct arena *a, size_t count, size_t size);
 #define ARENA_NEW(a, type) ((type *)arena_alloc((a), 1, sizeof(type)))
 #define ARENA_ARRAY(a, type, n) ((type *)arena_alloc((a), (n), sizeof(type)))
 
+/* True when `count` objects of `size` bytes can be allocated without passing the cap (bytes lost to
+ * alignment do not count): for parsers, which answer -E2BIG instead of ending the process. */
+bool arena_fits(const struct arena *a, size_t count, size_t size);
+
 /* A NUL-terminated copy of `s`, as a view (without the NUL). */
 struct str arena_str(struct arena *a, struct str s);
 
@@ -32,6 +36,7 @@ struct str arena_str(struct arena *a, struct str s);
 const char *arena_printf(struct arena *a, const char *fmt, ...)
         __attribute__((format(printf, 2, 3)));
 
+/* Bytes allocated since arena_new() or arena_reset(), without what alignment costs. */
 size_t arena_used_bytes(const struct arena *a);
 
 /* malloc/realloc/calloc that end the process when memory is out; for modules with own lifetimes. */

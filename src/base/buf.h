@@ -23,6 +23,8 @@ struct buf {
 
 void buf_clear(struct buf *b);
 void buf_reset(struct buf *b); /* keeps the memory, len = 0, overflow = false */
+
+/* Whole or not at all; `s` is no view into `b`. */
 void buf_put(struct buf *b, struct str s);
 void buf_puts(struct buf *b, const char *s);
 void buf_putc(struct buf *b, char c);

@@ -38,8 +38,12 @@ bool str_split(struct str *s, char sep, struct str *ret_part);
 /* `s` without leading and trailing blanks, tabs, CR and LF. */
 struct str str_trim(struct str s);
 
-/* FNV-1a 64 over the bytes, started from `seed`. */
+/* FNV-1a 64 over the bytes, its offset basis XORed with `seed` (0 = plain FNV-1a). */
 uint64_t str_hash(struct str s, uint64_t seed);
+
+/* How many bytes at the start of `s` are well-formed UTF-8; s.len when all are.  The rest begins
+ * with a byte that no well-formed sequence begins with, or with one that is cut short. */
+size_t str_utf8_prefix(struct str s);
 
 /* Whole-string decimal numbers: no blanks, no sign for u64, one leading '-' allowed for i64.
  * Returns 0; -EINVAL when not a number; -ERANGE when out of [min, max]. */
@@ -47,12 +51,14 @@ int str_to_u64(struct str s, uint64_t min, uint64_t max, uint64_t *ret_value);
 int str_to_i64(struct str s, int64_t min, int64_t max, int64_t *ret_value);
 
 /* A decimal with at most `decimals` digits after the point ("0.1234"), as an integer scaled by
- * 10^decimals; further digits must be zero or it is -EINVAL.  decimals: 0..9.  -ERANGE outside
+ * 10^decimals; a point needs digits on both sides, further digits must be zero, or it is
+ * -EINVAL.  decimals: 0..9.  -ERANGE outside
  * [min, max] (scaled).  Exponents, NaN and infinities are -EINVAL. */
 int str_to_fixed(struct str s, unsigned decimals, int64_t min, int64_t max, int64_t *ret_value);
 
-/* The candidate nearest to `s` by edit distance, if within a third of its length, else NULL.
- * names: NULL-terminated array.  For "unknown key; did you mean" messages. */
+/* The candidate nearest to `s` by edit distance (a swap of neighbours is one edit), if within a
+ * third of its length and at least one edit, else NULL; the first of equals; NULL for names over 64
+ * bytes.  names: NULL-terminated array.  For "unknown key; did you mean" messages. */
 const char *str_nearest(struct str s, const char *const *names);
 
 #endif

@@ -1,0 +1,90 @@
+/* policy/policy.h - SharingPolicy: what workloads may be given, goals and guard rails.
+ *
+ * Pure.  The same document offline (YAML or JSON) and later as a CRD.  One field table
+ * (policy/fields.c) gives the parser, defaults, ranges, units, nearest-name errors and the docs
+ * page.  Units are in the names. */
+#ifndef POLICY_POLICY_H
+#define POLICY_POLICY_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "model/workload.h"
+
+enum policy_mode { POLICY_MODE_OBSERVE, POLICY_MODE_RECOMMEND, POLICY_MODE_APPLY, POLICY_MODE_COUNT };
+
+enum { POLICY_WINDOWS_MAX = 32, POLICY_LABELS_MAX = 16 };
+
+struct policy_label {
+    struct str key, value;
+};
+
+/* A maintenance window: cron (5 fields, UTC) start and a duration. */
+struct policy_window {
+    struct str cron;
+    uint64_t minutes; /* bit m: minute m */
+    uint32_t hours, days_of_month, months, days_of_week;
+    bool day_of_month_any, day_of_week_any;
+    int64_t duration_ns;
+};
+
+struct policy {
+    struct str name;
+    bool suspend; /* observe everything, begin nothing, finish what runs */
+
+    struct policy_label node_selector[POLICY_LABELS_MAX];
+    uint32_t node_selector_count; /* 0 = all nodes */
+
+    /* Techniques beside exclusive, in the order of preference, with the mode of each. */
+    enum model_technique techniques[MODEL_TECHNIQUE_COUNT];
+    uint32_t technique_count;
+    enum policy_mode mode[MODEL_TECHNIQUE_COUNT]; /* by technique; EXCLUSIVE = scale-down and moves */
+
+    uint32_t replicas_min, replicas_max;  /* time-slicing, per GPU, 2..64 */
+    uint32_t target_utilization_permille; /* joint busy time stays below, 1..1000 */
+    uint32_t percentile_permille;         /* at this percentile of joint demand, 500..1000 */
+    uint32_t memory_headroom_permille;    /* of a GPU's or instance's memory kept free, 0..900 */
+    uint32_t memory_risk_ppm;             /* accepted chance, per pod-hour, that joint demand passes
+                                             the memory left after headroom; 0 = peaks always fit */
+    uint32_t memory_alarm_permille;       /* memory in use above this: act toward exclusive */
+
+    struct policy_label latency_labels[POLICY_LABELS_MAX]; /* any match: latency-sensitive */
+    uint32_t latency_label_count;
+    enum model_technique latency_treatment; /* EXCLUSIVE, MIG (own instance) or TIME_SLICING */
+    uint32_t latency_slo_permille;          /* of the latency alone; 2000 = twice */
+
+    enum model_isolation isolation; /* the least boundary for every workload */
+
+    int64_t min_history_ns;  /* of an owner, before it is shared */
+    int64_t stale_after_ns;  /* a metric older than this never tightens */
+    int64_t dwell_ns;        /* a node keeps its configuration at least this long */
+    int64_t owner_dwell_ns;  /* an owner is pointed elsewhere at most this often */
+    uint32_t min_gain_permille;              /* of the cost that a change touches */
+    int64_t min_gain_microusd_per_hour;
+
+    uint32_t max_nodes_in_change;      /* rollouts at a time, per cluster, >= 1 */
+    uint32_t max_evictions_per_hour;   /* per cluster, 0 = none */
+    uint32_t max_moves_per_pod_per_day;
+    int64_t drain_timeout_ns;
+
+    struct policy_window windows[POLICY_WINDOWS_MAX]; /* for MIG changes */
+    uint32_t window_count;                            /* 0 = MIG changes never happen */
+    bool windows_cover_all; /* true: every disruptive change waits for a window */
+
+    bool scale_down;               /* empty nodes by moving their pods */
+    uint32_t spare_slots_permille; /* of a shared pool's pods, kept free for arrivals */
+};
+
+/* Presets by name: "conservative", "balanced", "aggressive"; NULL when unknown. */
+const struct policy *policy_preset(struct str name);
+
+/* Parses a SharingPolicy document, YAML or JSON, over the defaults of `balanced` or the preset it
+ * names.  One line per fault: "line L: KEY: 'VALUE': expected ...". */
+int policy_parse(struct arena *a, struct str text, const struct policy **ret_policy,
+        struct err *reterr);
+
+/* The start and end of the window that holds `wall_ns`, or else of the next one.  Returns 1 when
+ * inside, 0 when the window lies ahead, -ENOENT when the policy has none within 400 days. */
+int policy_window_at(const struct policy *p, int64_t wall_ns, int64_t *ret_start_ns,
+        int64_t *ret_end_ns);
+
+#endif
