@@ -1,7 +1,7 @@
 /* base/arena.h - memory that lives as long as one episode and is freed at once.
  *
- * Out of memory, or past the cap, ends the process (status 71) with one line on stderr, so callers check input
- * limits first.  Under ASan every allocation is its own malloc, so overruns are seen.
+ * Out of memory, or past the cap, ends the process (status 71) with one line on stderr, so callers
+ * check input limits first.  Under ASan every allocation is its own malloc, so overruns are seen.
  * arena.c, buf.c and map.c alone may call malloc among the pure modules. */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
@@ -22,7 +22,7 @@ void arena_reset(struct arena *a);
 /* Zeroed memory for `count` objects of `size` bytes, aligned for any type. */
 void *arena_alloc(struct arena *a, size_t count, size_t size);
 
-#define ARENA_NEW(a, type) ((type *)arena_alloc((a), 1, sizeof(type)))
+#define ARENA_NEW(a, type)      ((type *)arena_alloc((a), 1, sizeof(type)))
 #define ARENA_ARRAY(a, type, n) ((type *)arena_alloc((a), (n), sizeof(type)))
 
 /* True when `count` objects of `size` bytes can be allocated without passing the cap (bytes lost to

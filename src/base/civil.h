@@ -26,7 +26,8 @@ char *civil_format(int64_t wall_ns, char *ret_text);
 /* RFC 3339 with Z or numeric offset, optional fraction. */
 int civil_parse(struct str text, int64_t *ret_wall_ns, struct err *reterr);
 
-/* "90s", "15m", "2h30m", "1d": units d h m s ms, each at most once, falling.  Range 0..100 years. */
+/* "90s", "15m", "2h30m", "1d": units d h m s ms, each at most once, falling.  Range 0..100 years.
+ */
 int civil_parse_duration(struct str text, int64_t *ret_ns, struct err *reterr);
 
 /* The shortest exact form of the above into `ret_text` of at least 40 bytes ("2h30m", "0s"). */

@@ -21,11 +21,11 @@ struct doc {
     uint32_t line;   /* 1-based; 0 when not known (JSON) */
     uint32_t column; /* 1-based; 0 when not known */
     bool boolean;
-    int64_t integer;    /* DOC_INT within int64; larger integers are DOC_REAL with their text */
-    struct str text;    /* scalar as written (unquoted); valid for every scalar kind */
-    struct str key;     /* this node's key within its object, else empty */
+    int64_t integer; /* DOC_INT within int64; larger integers are DOC_REAL with their text */
+    struct str text; /* scalar as written (unquoted); valid for every scalar kind */
+    struct str key;  /* this node's key within its object, else empty */
     uint32_t key_line, key_column;
-    uint32_t count;     /* children of arrays and objects */
+    uint32_t count;          /* children of arrays and objects */
     const struct doc *first; /* children are contiguous: first[0..count) */
 };
 

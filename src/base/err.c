@@ -1,3 +1,4 @@
+/* base/err.c - filling in struct err.  Pure; no allocation. */
 #include "base/err.h"
 
 #include <assert.h>
@@ -5,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static void set_text(struct err *e, int code, uint32_t pos, const char *fmt, va_list ap)
+__attribute__((format(printf, 4, 0))) static void set_text(
+        struct err *e, int code, uint32_t pos, const char *fmt, va_list ap)
 {
     e->code = code;
     e->pos = pos;
@@ -47,10 +49,20 @@ int err_wrap(struct err *e, const char *fmt, ...)
     int len = vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     size_t used = len < 0 ? 0 : (size_t)len;
-    if (used >= sizeof text)
-        used = sizeof text - 1;
-    (void)snprintf(text + used, sizeof text - used, ": %s", e->text);
-    memcpy(e->text, text, sizeof e->text);
+    static const char separator[] = ": ";
+    size_t gap = sizeof separator - 1;
+    if (used + gap >= sizeof text) {
+        memcpy(e->text, text, sizeof e->text); /* the context alone fills the line */
+        return e->code;
+    }
+    size_t room = sizeof e->text - 1 - used - gap;
+    size_t kept = strnlen(e->text, sizeof e->text - 1);
+    if (kept > room)
+        kept = room;
+    memmove(e->text + used + gap, e->text, kept);
+    e->text[used + gap + kept] = '\0';
+    memcpy(e->text, text, used);
+    memcpy(e->text + used, separator, gap);
     return e->code;
 }
 
@@ -75,6 +87,22 @@ const char *err_name(int code)
         return "ENOTSUP";
     case EIO:
         return "EIO";
+    case EACCES:
+        return "EACCES";
+    case EPERM:
+        return "EPERM";
+    case EISDIR:
+        return "EISDIR";
+    case ENOTDIR:
+        return "ENOTDIR";
+    case ENOMEM:
+        return "ENOMEM";
+    case EPIPE:
+        return "EPIPE";
+    case EROFS:
+        return "EROFS";
+    case EAGAIN:
+        return "EAGAIN";
     default:
         return "E?";
     }

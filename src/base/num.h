@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define NUM_NS_PER_SECOND INT64_C(1000000000)
-#define NUM_NS_PER_HOUR (3600 * NUM_NS_PER_SECOND)
+#define NUM_NS_PER_SECOND    INT64_C(1000000000)
+#define NUM_NS_PER_HOUR      (3600 * NUM_NS_PER_SECOND)
 #define NUM_MICROUSD_PER_USD INT64_C(1000000)
 
 /* True when the exact result fits *ret; else false and *ret is not meaningful. */

@@ -1,7 +1,8 @@
 /* base/prng.c - xoshiro256** 1.0 seeded by splitmix64.  Pure.
  *
- * Source: Blackman and Vigna, https://prng.di.unimi.it/xoshiro256starstar.c and splitmix64.c (public
- * domain); D. Lemire, "Fast random integer generation in an interval", 2019, for prng_below. */
+ * Source: Blackman and Vigna, https://prng.di.unimi.it/xoshiro256starstar.c and splitmix64.c
+ * (public domain); D. Lemire, "Fast random integer generation in an interval", 2019, for
+ * prng_below. */
 #include "base/prng.h"
 
 #include <assert.h>

@@ -95,8 +95,8 @@ static size_t utf8_sequence(const unsigned char *p, size_t len)
     unsigned char first = p[0];
     if (first < 0x80)
         return 1;
-    size_t need = first >= 0xC2 && first <= 0xDF ? 2
-                  : (first & 0xF0) == 0xE0       ? 3
+    size_t need = first >= 0xC2 && first <= 0xDF   ? 2
+                  : (first & 0xF0) == 0xE0         ? 3
                   : first >= 0xF0 && first <= 0xF4 ? 4
                                                    : 0;
     if (need == 0 || need > len)
@@ -162,7 +162,8 @@ int str_to_u64(struct str s, uint64_t min, uint64_t max, uint64_t *ret_value)
 }
 
 /* magnitude, negated when `negative`, into *ret_value if in [min, max]. */
-static int put_signed(uint64_t magnitude, bool negative, int64_t min, int64_t max, int64_t *ret_value)
+static int put_signed(
+        uint64_t magnitude, bool negative, int64_t min, int64_t max, int64_t *ret_value)
 {
     int64_t value;
     if (negative ? __builtin_sub_overflow(INT64_C(0), magnitude, &value)

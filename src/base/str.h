@@ -51,9 +51,9 @@ int str_to_u64(struct str s, uint64_t min, uint64_t max, uint64_t *ret_value);
 int str_to_i64(struct str s, int64_t min, int64_t max, int64_t *ret_value);
 
 /* A decimal with at most `decimals` digits after the point ("0.1234"), as an integer scaled by
- * 10^decimals; a point needs digits on both sides, further digits must be zero, or it is
- * -EINVAL.  decimals: 0..9.  -ERANGE outside
- * [min, max] (scaled).  Exponents, NaN and infinities are -EINVAL. */
+ * 10^decimals.  decimals: 0..9.  A point needs digits on both sides and digits past `decimals` must
+ * be zero, else -EINVAL; so are exponents, NaN and infinities.  -ERANGE outside [min, max]
+ * (scaled). */
 int str_to_fixed(struct str s, unsigned decimals, int64_t min, int64_t max, int64_t *ret_value);
 
 /* The candidate nearest to `s` by edit distance (a swap of neighbours is one edit), if within a

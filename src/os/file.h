@@ -23,7 +23,7 @@ enum os_file_format { OS_FILE_PLAIN, OS_FILE_GZIP };
  * the old one, else 0666 less the umask.  A symbolic link is followed; a device or pipe is written
  * in place.  "-" = standard output.  The bytes of OS_FILE_GZIP depend on the content only.
  * Returns 0 or a negative errno; then `path` is as it was and no temporary is left. */
-int os_file_write(const char *path, struct str content, enum os_file_format format,
-        struct err *reterr);
+int os_file_write(
+        const char *path, struct str content, enum os_file_format format, struct err *reterr);
 
 #endif

@@ -26,8 +26,7 @@ struct os_log_field {
     uint64_t u64;
 };
 
-#define OS_LOG_STR(k, v)                                                                           \
-    ((struct os_log_field){.key = (k), .kind = OS_LOG_KIND_STR, .text = (v)})
+#define OS_LOG_STR(k, v)  ((struct os_log_field){.key = (k), .kind = OS_LOG_KIND_STR, .text = (v)})
 #define OS_LOG_CSTR(k, v) OS_LOG_STR(k, str_from(v))
 #define OS_LOG_I64(k, v)  ((struct os_log_field){.key = (k), .kind = OS_LOG_KIND_I64, .i64 = (v)})
 #define OS_LOG_U64(k, v)  ((struct os_log_field){.key = (k), .kind = OS_LOG_KIND_U64, .u64 = (v)})
