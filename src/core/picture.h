@@ -7,7 +7,7 @@
 #define CORE_PICTURE_H
 
 #include "base/map.h"
-#include "core/fact.h"
+#include "core/action.h"
 
 enum { CORE_CLUSTERS_MAX = 64, CORE_NODE_PODS_MAX = 512 };
 
