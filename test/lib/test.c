@@ -105,10 +105,8 @@ char *test_file_read(const char *path, size_t *ret_size)
     }
     bool broken = ferror(f) != 0;
     (void)fclose(f);
-    if (broken) {
-        free(data);
+    if (broken)
         fail_msg("%s: read error", path);
-    }
     data[size] = '\0';
     if (ret_size)
         *ret_size = size;
@@ -161,7 +159,6 @@ void test_golden(const char *relative, const char *data, size_t size)
         print_error("%s:%u: want: %.*s\n", relative, line, len, text);
         line_around(data, size, same, &text, &len);
         print_error("%s:%u: have: %.*s\n", relative, line, len, text);
-        free(want);
         fail_msg("differs from %s; SLICEWRIGHT_UPDATE=1 rewrites it", relative);
     }
     free(want);
