@@ -1,0 +1,102 @@
+/* place/problem.h - the regular solve: which pool each owner should be in, and what that costs.
+ *
+ * Pure, plain data: no pointers into a picture, no strings, so that a problem or a solution can be
+ * hashed, compared and kept.  Money is micro-USD an hour.  How it is solved: place/README.md.
+ *
+ * A pool is (kind of node, technique): exclusive nodes, time-sliced nodes, MIG nodes of one GPU
+ * model.  An owner goes as a whole into one pool.  Node counts are exact ceilings over slots, CPU
+ * and RAM; a time-sliced pool has one replica count, the most that all of its owners bear. */
+#ifndef PLACE_PROBLEM_H
+#define PLACE_PROBLEM_H
+
+#include "base/arena.h"
+#include "mig/layout.h"
+#include "model/workload.h"
+
+enum {
+    PLACE_KINDS_MAX = 256,
+    PLACE_OWNERS_MAX = 65536,
+    PLACE_OPTIONS_MAX = 64, /* of one owner */
+    PLACE_BUSY_BINS = 16,
+    PLACE_NO_MIG = UINT16_MAX,
+};
+
+/* A kind of node: one GPU model, size and price in one cluster. */
+struct place_kind {
+    uint16_t cluster;
+    uint16_t gpu; /* GPU table index */
+    uint16_t mig; /* index of the MIG model (mig_model_get), PLACE_NO_MIG when it has none */
+    uint16_t gpus_per_node;
+    uint32_t memory_mib; /* of one GPU, less what the policy keeps free */
+    uint32_t speed_permille;
+    int64_t microusd_per_hour; /* of a node */
+    uint32_t cpu_milli, ram_mib; /* of a node */
+    uint32_t nodes_now;
+    uint32_t nodes_max; /* how many there may be; UINT32_MAX = the autoscaler adds as needed */
+};
+
+/* One way to serve an owner; hard rules were applied before it got here. */
+struct place_option {
+    uint16_t kind;
+    uint8_t technique;    /* enum model_technique */
+    uint8_t profile;      /* MIG: number in the model's profiles */
+    uint16_t replicas_max; /* time-slicing: most pods on a GPU that this owner alone bears */
+    int64_t extra_microusd_per_hour; /* switching, spread over the dwell, and slower hardware */
+};
+
+struct place_owner {
+    uint64_t uid;
+    uint32_t pods; /* > 0 */
+    uint32_t gpus_per_pod;
+    uint32_t cpu_milli, ram_mib; /* of a pod */
+    uint32_t reserve_mib;        /* GPU memory that a pod may come to use */
+    /* Busy time of one pod on the reference model (speed 1000): chances, summing to 1 << 15, of
+     * bin b = [b, b+1) / 16 of a GPU. */
+    uint16_t busy[PLACE_BUSY_BINS];
+    uint32_t option_first, option_count; /* into options; option 0 is what holds today */
+};
+
+struct place_problem {
+    uint32_t kind_count, owner_count, option_count;
+    const struct place_kind *kinds;
+    const struct place_owner *owners;
+    const struct place_option *options;
+    uint16_t replicas_min, replicas_max;
+    uint16_t target_utilization_permille, percentile_permille;
+    uint32_t spare_slots_permille;
+    uint32_t memory_risk_ppm;
+};
+
+/* What a solution wants of one kind of node. */
+struct place_pools {
+    uint32_t nodes_exclusive, nodes_shared, nodes_mig;
+    uint16_t replicas; /* of the shared pool, 0 when it has no owner */
+    uint32_t mig_count[MIG_PROFILES_MAX]; /* instances wanted */
+};
+
+struct place_solution {
+    uint64_t problem_digest;
+    uint32_t owner_count, kind_count;
+    const uint32_t *choice;          /* per owner, 0..option_count-1 */
+    const struct place_pools *pools; /* per kind */
+    int64_t microusd_per_hour;       /* of all nodes under `choice` */
+    int64_t microusd_per_hour_now;   /* the same with every owner at option 0 */
+    uint32_t evaluated;              /* assignments looked at */
+};
+
+/* FNV-1a over every field that the solver reads. */
+uint64_t place_problem_digest(const struct place_problem *p);
+
+/* Every field equal but `evaluated`. */
+bool place_solution_eq(const struct place_solution *a, const struct place_solution *b);
+
+/* Solves by local search from today's assignment: deterministic in (problem, seed, iterations).
+ *
+ * iterations: assignments to look at, 0 = default.  The solution lives in `a`.  Never worse than
+ * today by the objective; feasible whenever today is.  Returns 0; -EINVAL for a problem whose
+ * indexes or sums are out of range.
+ * Cost: about 3 us an assignment. */
+int place_solve(struct arena *a, const struct place_problem *p, uint64_t seed, uint32_t iterations,
+        const struct place_solution **ret_solution);
+
+#endif
