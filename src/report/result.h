@@ -9,11 +9,11 @@
 
 struct report_harm {
     uint64_t memory_kills;
-    uint64_t overloaded_samples, gpu_samples;  /* of (provisioned GPU, sample) pairs */
+    uint64_t overloaded_samples, gpu_samples;     /* of (provisioned GPU, sample) pairs */
     uint64_t latency_violations, latency_samples; /* of (latency-sensitive pod, sample) pairs */
-    uint64_t evictions;                        /* by us; baselines have none */
-    int64_t pending_ns_p95;                    /* over pods, from creation to running */
-    uint64_t neighbours_lost;                  /* pods ended by another pod's fault */
+    uint64_t evictions;                           /* by us; baselines have none */
+    int64_t pending_ns_p95;                       /* over pods, from creation to running */
+    uint64_t neighbours_lost;                     /* pods ended by another pod's fault */
 };
 
 /* One point of a curve: means over the bucket. */
@@ -48,10 +48,10 @@ struct report_bound {
 
 /* One GPU of the map, at the end of the run or at `report_result.map_wall_ns`. */
 struct report_map_slot {
-    uint8_t start, size;  /* MIG units; size 0 = whole GPU */
-    struct str profile;   /* "" when whole */
-    uint32_t pod_count;   /* pods on it */
-    struct str pods;      /* "a, b, +3 more" */
+    uint8_t start, size; /* MIG units; size 0 = whole GPU */
+    struct str profile;  /* "" when whole */
+    uint32_t pod_count;  /* pods on it */
+    struct str pods;     /* "a, b, +3 more" */
     uint32_t busy_permille, memory_used_mib, memory_total_mib;
 };
 struct report_map_gpu {
@@ -87,7 +87,8 @@ struct report_result {
     struct core_totals_copy {
         uint64_t begun[CORE_CHANGE_COUNT], done[CORE_CHANGE_COUNT], refused[CORE_CHANGE_COUNT];
         uint64_t undone, abandoned, solves;
-        uint64_t unshare_by_latency; /* returns to exclusive caused by a latency-sensitive arrival */
+        uint64_t
+                unshare_by_latency; /* returns to exclusive caused by a latency-sensitive arrival */
         uint64_t mig_outside_window; /* must be 0 */
     } totals;
     uint32_t log_count;
@@ -97,7 +98,7 @@ struct report_result {
     int64_t map_wall_ns;
     uint32_t name_count;
     const struct report_name *names;
-    int64_t wall_time_ns;     /* of the run on this machine: the only parts that may differ */
+    int64_t wall_time_ns; /* of the run on this machine: the only parts that may differ */
     uint32_t peak_rss_mib;
 };
 
