@@ -75,7 +75,7 @@ static unsigned days_in_month(int32_t year, unsigned month)
 {
     static const uint8_t days[12] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     assert(month >= 1 && month <= 12);
-    return days[month - 1] + (month == 2 && is_leap(year));
+    return month == 2 && is_leap(year) ? 29 : days[month - 1];
 }
 
 /* The whole time in 128 bits: no date of a struct civil overflows it. */

@@ -1,6 +1,8 @@
 /* base/csv.h - reading CSV with a header line, strictly, one row at a time.
  *
- * Pure.  RFC 4180 quoting; LF or CRLF; a UTF-8 BOM is skipped.  Limits: line length, columns. */
+ * Pure.  RFC 4180 quoting, so a quoted cell may hold line ends; LF or CRLF; a UTF-8 BOM is skipped.
+ * Refused with the line: bytes that are not UTF-8, a quote within a plain cell or left open, NUL
+ * and a lone CR in a plain cell, rows over CSV_LINE_BYTES_MAX or CSV_COLUMNS_MAX (-E2BIG). */
 #ifndef BASE_CSV_H
 #define BASE_CSV_H
 
@@ -11,16 +13,19 @@ enum { CSV_COLUMNS_MAX = 64, CSV_LINE_BYTES_MAX = 1 << 20 };
 
 struct csv {
     struct str rest;
-    uint32_t line; /* 1-based number of the row last read */
+    uint32_t line;      /* 1-based number of the line on which the row last read begins */
+    uint32_t next_line; /* private */
     unsigned column_count;
     struct str header[CSV_COLUMNS_MAX];
-    struct str cell[CSV_COLUMNS_MAX]; /* views into the input, or into `scratch` when unquoted */
-    char *scratch;                    /* one line's worth; freed by csv_clear */
+    struct str cell[CSV_COLUMNS_MAX]; /* views into the input, or into `scratch` when unquoted:
+                                       * valid until the next csv_next() */
+    char *header_scratch;
+    char *scratch; /* one line's worth; freed by csv_clear */
     size_t scratch_cap;
 };
 
 /* Reads the header.  `input` must outlive `c`.  -EINVAL on an empty input, a duplicate or empty
- * column name. */
+ * column name; then nothing is left to free. */
 int csv_init(struct csv *c, struct str input, struct err *reterr);
 void csv_clear(struct csv *c);
 

@@ -6,12 +6,22 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Errors quote input: a line break or a terminal's escape sequence in it must not get through. */
+static void one_line(char *text)
+{
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < 0x20 || *text == 0x7F)
+            *text = '?';
+    }
+}
+
 __attribute__((format(printf, 4, 0))) static void set_text(
         struct err *e, int code, uint32_t pos, const char *fmt, va_list ap)
 {
     e->code = code;
     e->pos = pos;
     (void)vsnprintf(e->text, sizeof e->text, fmt, ap);
+    one_line(e->text);
 }
 
 int err_set(struct err *e, int code, const char *fmt, ...)
@@ -48,6 +58,7 @@ int err_wrap(struct err *e, const char *fmt, ...)
     va_start(ap, fmt);
     int len = vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    one_line(text);
     size_t used = len < 0 ? 0 : (size_t)len;
     static const char separator[] = ": ";
     size_t gap = sizeof separator - 1;

@@ -20,7 +20,8 @@ struct err {
 };
 
 /* Fills `e` (may be NULL) and returns `code`, so that callers write `return err_set(...)`.
- * code: a negative errno.  Text past ERR_TEXT_MAX - 1 bytes is cut. */
+ * code: a negative errno.  Text past ERR_TEXT_MAX - 1 bytes is cut, control
+ * characters (from quoted input) become '?'. */
 int err_set(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* As err_set, with the byte offset of the fault in the input. */

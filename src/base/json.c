@@ -3,9 +3,6 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <stdio.h>
-
-enum { DECIMALS_MAX = 18 };
 
 static void line_break(struct json_writer *w)
 {
@@ -134,19 +131,8 @@ void jw_cstr(struct json_writer *w, const char *value)
 
 void jw_fixed(struct json_writer *w, int64_t value, unsigned decimals)
 {
-    assert(decimals <= DECIMALS_MAX);
-    uint64_t magnitude = value < 0 ? -(uint64_t)value : (uint64_t)value;
-    while (decimals > 0 && magnitude % 10 == 0) {
-        magnitude /= 10;
-        decimals--;
-    }
-    uint64_t scale = 1;
-    for (unsigned i = 0; i < decimals; i++)
-        scale *= 10;
-    begin_item(w);
-    buf_printf(w->out, "%s%" PRIu64, value < 0 ? "-" : "", magnitude / scale);
-    if (decimals > 0)
-        buf_printf(w->out, ".%0*" PRIu64, (int)decimals, magnitude % scale);
+    char text[STR_FIXED_BYTES];
+    put_word(w, str_format_fixed(value, decimals, text));
 }
 
 void jw_kv_i64(struct json_writer *w, const char *key, int64_t value)

@@ -3,10 +3,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Names longer than this get no suggestion: the distance table lives on the stack. */
 enum { NEAREST_LEN_MAX = 64 };
+
+enum { FIXED_DECIMALS_MAX = 18 };
 
 struct str str_from(const char *s)
 {
@@ -225,6 +229,26 @@ int str_to_fixed(struct str s, unsigned decimals, int64_t min, int64_t max, int6
     for (; kept < decimals; kept++)
         fits = fits && push_digit(&magnitude, '0');
     return fits ? put_signed(magnitude, negative, min, max, ret_value) : -ERANGE;
+}
+
+char *str_format_fixed(int64_t value, unsigned decimals, char *ret_text)
+{
+    assert(decimals <= FIXED_DECIMALS_MAX);
+    uint64_t magnitude = value < 0 ? -(uint64_t)value : (uint64_t)value;
+    while (decimals > 0 && magnitude % 10 == 0) {
+        magnitude /= 10;
+        decimals--;
+    }
+    uint64_t scale = 1;
+    for (unsigned i = 0; i < decimals; i++)
+        scale *= 10;
+    const char *sign = value < 0 ? "-" : "";
+    if (decimals == 0)
+        (void)snprintf(ret_text, STR_FIXED_BYTES, "%s%" PRIu64, sign, magnitude);
+    else
+        (void)snprintf(ret_text, STR_FIXED_BYTES, "%s%" PRIu64 ".%0*" PRIu64, sign,
+                magnitude / scale, (int)decimals, magnitude % scale);
+    return ret_text;
 }
 
 static unsigned min_unsigned(unsigned a, unsigned b)

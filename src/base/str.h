@@ -20,6 +20,9 @@ struct str {
 /* For printf's "%.*s". */
 #define STR_ARG(s) (int)(s).len, (s).ptr ? (s).ptr : ""
 
+/* The same for input that is quoted in an error: at most 64 bytes of it. */
+#define STR_ARG_SHORT(s) (int)((s).len < 64 ? (s).len : 64), (s).ptr ? (s).ptr : ""
+
 /* A view of the NUL-terminated `s`; NULL gives the empty view. */
 struct str str_from(const char *s);
 
@@ -55,6 +58,12 @@ int str_to_i64(struct str s, int64_t min, int64_t max, int64_t *ret_value);
  * be zero, else -EINVAL; so are exponents, NaN and infinities.  -ERANGE outside [min, max]
  * (scaled). */
 int str_to_fixed(struct str s, unsigned decimals, int64_t min, int64_t max, int64_t *ret_value);
+
+enum { STR_FIXED_BYTES = 48 };
+
+/* The shortest text of value / 10^decimals ("-0.05", "12"), the inverse of str_to_fixed, into
+ * `ret_text` of STR_FIXED_BYTES; returns ret_text.  decimals: 0..18. */
+char *str_format_fixed(int64_t value, unsigned decimals, char *ret_text);
 
 /* The candidate nearest to `s` by edit distance (a swap of neighbours is one edit), if within a
  * third of its length and at least one edit, else NULL; the first of equals; NULL for names over 64
