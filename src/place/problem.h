@@ -4,8 +4,10 @@
  * hashed, compared and kept.  Money is micro-USD an hour.  How it is solved: place/README.md.
  *
  * A pool is (kind of node, technique): exclusive nodes, time-sliced nodes, MIG nodes of one GPU
- * model.  An owner goes as a whole into one pool.  Node counts are exact ceilings over slots, CPU
- * and RAM; a time-sliced pool has one replica count, the most that all of its owners bear. */
+ * model.  There may be two time-sliced pools of a kind (tiers), so that quiet owners need not
+ * follow a busy one.  An owner goes as a whole into one pool.  A time-sliced pool has one replica
+ * count, the least of what its owners bear: then any set of its pods may meet on a GPU.  Node
+ * counts are exact ceilings over slots, CPU and RAM. */
 #ifndef PLACE_PROBLEM_H
 #define PLACE_PROBLEM_H
 
@@ -17,7 +19,9 @@ enum {
     PLACE_KINDS_MAX = 256,
     PLACE_OWNERS_MAX = 65536,
     PLACE_OPTIONS_MAX = 64, /* of one owner */
-    PLACE_BUSY_BINS = 16,
+    PLACE_TIERS = 2,        /* time-sliced pools of one kind */
+    PLACE_NODE_GPUS_MAX = 16,
+    PLACE_REPLICAS_MAX = 64,
     PLACE_NO_MIG = UINT16_MAX,
 };
 
@@ -27,9 +31,7 @@ struct place_kind {
     uint16_t gpu; /* GPU table index */
     uint16_t mig; /* index of the MIG model (mig_model_get), PLACE_NO_MIG when it has none */
     uint16_t gpus_per_node;
-    uint32_t memory_mib; /* of one GPU, less what the policy keeps free */
-    uint32_t speed_permille;
-    int64_t microusd_per_hour; /* of a node */
+    int64_t microusd_per_hour;   /* of a node */
     uint32_t cpu_milli, ram_mib; /* of a node */
     uint32_t nodes_now;
     uint32_t nodes_max; /* how many there may be; UINT32_MAX = the autoscaler adds as needed */
@@ -38,9 +40,12 @@ struct place_kind {
 /* One way to serve an owner; hard rules were applied before it got here. */
 struct place_option {
     uint16_t kind;
-    uint8_t technique;    /* enum model_technique */
-    uint8_t profile;      /* MIG: number in the model's profiles */
-    uint16_t replicas_max; /* time-slicing: most pods on a GPU that this owner alone bears */
+    uint8_t technique; /* enum model_technique */
+    uint8_t tier;      /* time-slicing: 0..PLACE_TIERS-1 */
+    uint8_t profile;   /* MIG: number in the model's profiles */
+    /* Time-slicing: the most of this owner's pods that one GPU bears, by memory and joint busy
+     * time, 2..PLACE_REPLICAS_MAX; else 1. */
+    uint16_t replicas_max;
     int64_t extra_microusd_per_hour; /* switching, spread over the dwell, and slower hardware */
 };
 
@@ -48,11 +53,7 @@ struct place_owner {
     uint64_t uid;
     uint32_t pods; /* > 0 */
     uint32_t gpus_per_pod;
-    uint32_t cpu_milli, ram_mib; /* of a pod */
-    uint32_t reserve_mib;        /* GPU memory that a pod may come to use */
-    /* Busy time of one pod on the reference model (speed 1000): chances, summing to 1 << 15, of
-     * bin b = [b, b+1) / 16 of a GPU. */
-    uint16_t busy[PLACE_BUSY_BINS];
+    uint32_t cpu_milli, ram_mib;         /* of a pod */
     uint32_t option_first, option_count; /* into options; option 0 is what holds today */
 };
 
@@ -61,16 +62,14 @@ struct place_problem {
     const struct place_kind *kinds;
     const struct place_owner *owners;
     const struct place_option *options;
-    uint16_t replicas_min, replicas_max;
-    uint16_t target_utilization_permille, percentile_permille;
-    uint32_t spare_slots_permille;
-    uint32_t memory_risk_ppm;
+    uint32_t spare_slots_permille; /* of a shared or MIG pool's pods, kept free for arrivals */
 };
 
 /* What a solution wants of one kind of node. */
 struct place_pools {
-    uint32_t nodes_exclusive, nodes_shared, nodes_mig;
-    uint16_t replicas; /* of the shared pool, 0 when it has no owner */
+    uint32_t nodes_exclusive, nodes_mig;
+    uint32_t nodes_shared[PLACE_TIERS];
+    uint16_t replicas[PLACE_TIERS];       /* 0 when the pool has no owner */
     uint32_t mig_count[MIG_PROFILES_MAX]; /* instances wanted */
 };
 

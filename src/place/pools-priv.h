@@ -1,0 +1,32 @@
+/* place/pools-priv.h - what a set of owners needs of each kind of node, kept up move by move.
+ *
+ * Pure.  Private to place/. */
+#ifndef PLACE_POOLS_PRIV_H
+#define PLACE_POOLS_PRIV_H
+
+#include "place/problem.h"
+
+/* Sums over the owners that are in one pool. */
+struct pool_load {
+    uint64_t pods, cpu_milli, ram_mib;
+};
+
+/* All pools of one kind, and the cost that follows from them. */
+struct pool_kind {
+    struct pool_load exclusive, mig, shared[PLACE_TIERS];
+    uint32_t by_gpus[PLACE_NODE_GPUS_MAX + 1]; /* exclusive pods by GPUs asked for */
+    uint32_t by_replicas[PLACE_TIERS][PLACE_REPLICAS_MAX + 1]; /* owners by what they bear */
+    uint32_t mig_count[MIG_PROFILES_MAX];
+};
+
+/* Adds (`sign` 1) or removes (-1) an owner under one of its options. */
+void place_pools_apply(struct pool_kind *kind, const struct place_owner *owner,
+        const struct place_option *option, int sign);
+
+/* Nodes of each pool, and their sum in ret_microusd; ret_smooth is the same without rounding up to
+ * whole nodes, which leads the search across plateaus. */
+void place_pools_need(const struct place_problem *p, const struct place_kind *kind,
+        const struct pool_kind *load, struct place_pools *ret_pools, int64_t *ret_microusd,
+        int64_t *ret_smooth);
+
+#endif
