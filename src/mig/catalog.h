@@ -54,7 +54,7 @@ struct mig_profile {
     bool engines_known;
     bool base; /* one of the plain sizes (no +me, +gfx, -me, double memory) */
     enum mig_confidence confidence;
-    const char *confidence_text; /* the fact file's own words */
+    const char *confidence_text; /* more than the word says, or NULL */
 };
 
 /* A name that configuration files carry while its geometry is not known. */

@@ -31,7 +31,7 @@ static const char source_13[] =
     "(MIG-backed vGPU type names + counts, gives names and max instances only)";
 static const char source_14[] = "real nvidia-smi mig -lgip capture of GH200 480GB";
 static const char source_15[] =
-    "NVIDIA/mig-parted PR 139 (-lgip table, last three rows not visible in the stored excerpt)";
+    "NVIDIA/mig-parted PR 139 (-lgip table, last three rows not visible in the excerpt)";
 static const char source_16[] = "blog capture of -lgip, first row only";
 static const char source_17[] = "NVIDIA/mig-parted issue 120 (real -lgip table of H200 SXM)";
 static const char source_18[] = "NVIDIA/mig-parted PR 166 and PR 187";

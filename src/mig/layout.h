@@ -56,9 +56,13 @@ static inline uint16_t mig_run_mask(const struct mig_profile *profile, unsigned 
 uint16_t mig_layout_fits(const struct mig_model *model, uint16_t used,
         const struct mig_counts *counts, unsigned profile);
 
-/* Of the bits of `starts` (not 0) the one that leaves the most: first the most compute slices still
- * to be had by plain profiles, then the most legal (profile, start) pairs, then the highest start.
- * On an empty A100 this puts 3g at 4, 1g at 6. */
+/* How much a state leaves open, for comparing states of one model: first the most compute slices
+ * still to be had by plain profiles, then the number of legal (profile, start) pairs. */
+uint32_t mig_layout_score(
+        const struct mig_model *model, uint16_t used, const struct mig_counts *counts);
+
+/* Of the bits of `starts` (not 0) the one after which mig_layout_score() is greatest; at a tie the
+ * highest.  On an empty A100 this puts 3g at 4, 1g at 6. */
 unsigned mig_layout_prefer(const struct mig_model *model, uint16_t used,
         const struct mig_counts *counts, unsigned profile, uint16_t starts);
 

@@ -10,15 +10,15 @@
 /* Walks the layouts that are `base` plus exactly `add` more instances, each set of (profile, start)
  * once.  Used by everything below; open to callers that have an aim of their own. */
 struct mig_place_iter {
-    uint16_t profiles;      /* mask of the profiles with add > 0 */
     struct mig_counts left; /* still to be placed */
     struct mig_layout layout;
-    uint8_t depth;
+    uint8_t depth; /* frames on the stack, one for each instance placed */
+    bool started, done;
     struct {
         uint8_t profile;
+        uint8_t start;   /* of the instance placed */
         uint16_t starts; /* not yet tried */
     } stack[MIG_INSTANCES_MAX];
-    bool started;
 };
 
 void mig_place_iter_init(
@@ -30,8 +30,8 @@ bool mig_place_iter_next(struct mig_place_iter *it);
 /* True when `add` fits beside what `base` holds.  Cost: some µs at worst. */
 bool mig_place_fits(const struct mig_layout *base, const struct mig_counts *add);
 
-/* Chooses starts for `add` beside `base`, leaving the most: the most compute slices still to be had
- * by plain profiles, then the most legal (profile, start) pairs, then the highest starts.
+/* Chooses starts for `add` beside `base` so that mig_layout_score() is greatest, at a tie so that
+ * the highest units are taken.
  * Returns 0; -ENOSPC when it does not fit, with the rule that stops it and one line in `reterr`. */
 int mig_place(const struct mig_layout *base, const struct mig_counts *add,
         struct mig_layout *ret_layout, enum mig_rule *ret_rule, struct err *reterr);
@@ -70,9 +70,10 @@ struct mig_fill {
     uint16_t spare_profiles;          /* what may fill the rest up; 0 = leave it free */
 };
 
-/* The best layout for a demand: serves the greatest sum of value, among those the fewest compute
- * slices, then starts as in mig_place(); then fills up with spare profiles (the most compute first)
- * until it is maximal over them.  ret_served (may be NULL) = the part of the demand that it serves.
+/* The best layout for a demand: serves the greatest sum of value, among those with the fewest
+ * compute slices, then with the greatest score, with starts as in mig_place(); then fills up with
+ * the spare profiles that give the most compute slices in the fewest instances, which makes it
+ * maximal over them.  ret_served (may be NULL) = the part of the demand that it serves.
  * Exact over the multisets of the model.  Serving nothing is a result, not an error. */
 void mig_place_fill(
         const struct mig_fill *fill, struct mig_layout *ret_layout, struct mig_counts *ret_served);

@@ -1,7 +1,7 @@
 /* mig/text.h - layouts as people write them: "3g.20gb@4,2g.10gb,1g.5gb*", and drawings of them.
  *
  * Pure.  One item: [Nx][Cc.]NAME[@START][*]
- *   Nx      that many of it ("7x1g.5gb"); not together with @START
+ *   Nx      that many of it ("7x1g.5gb"); together with @START only in front of Cc.
  *   Cc.     a compute instance of C slices inside a NAME instance ("1c.3g.20gb"); items of one NAME
  *           share GPU instances as long as their slices last
  *   NAME    a profile's name under any known driver, or its GI profile id
@@ -34,24 +34,27 @@ struct mig_wish {
 int mig_wish_parse(const struct mig_model *model, struct str text, struct mig_wish *ret_wish,
         struct err *reterr);
 
-/* Splits a wish into the instances with a fixed start and the counts still to be placed; items with
- * compute slices are gathered into GPU instances first.  in_use moves along with fixed items; a
- * free-start item in use is counted in ret_in_use_free.
- * Returns 0; -ENOSPC (or the code of mig_layout_add) with rule and line when the fixed part alone
- * is illegal or compute instances do not fit their GPU instance. */
+/* A wish sorted out: what has a fixed start, and how many are still to be placed. */
 struct mig_wish_parts {
     struct mig_layout fixed;
     struct mig_counts add;
-    struct mig_counts add_in_use; /* of `add`, those that are in use */
+    struct mig_counts add_in_use; /* of `add`, how many are in use */
 };
+
+/* Sorts a wish out; compute instances are gathered into GPU instances first, large ones first, into
+ * the first that has slices left.
+ * Returns 0; the code of mig_layout_add() when the fixed part alone is illegal; -ENOSPC when
+ * compute instances pass the slices of their GPU instance.  *ret_rule (may be NULL) is the rule. */
 int mig_wish_split(const struct mig_wish *wish, struct mig_wish_parts *ret_parts,
         enum mig_rule *ret_rule, struct err *reterr);
 
-/* Split and mig_place() in one: a legal layout for the wish, or the rule that stops it. */
+/* Sorts out and places: a legal layout for the wish, or the rule that stops it.  Which of several
+ * equal instances without a start is the one in use is our choice: the lowest. */
 int mig_wish_place(const struct mig_wish *wish, struct mig_layout *ret_layout,
         enum mig_rule *ret_rule, struct err *reterr);
 
-/* Appends a drawing in plain ASCII, a column a unit, a row for units and one for instances. */
+/* Appends a drawing in plain ASCII, a column a memory unit; '*' marks what is in use,
+ * '-' a free unit that nothing can take while the instances stay. */
 void mig_layout_draw(const struct mig_layout *layout, struct buf *out);
 
 #endif
