@@ -12,10 +12,12 @@ struct core;
 
 struct core_options {
     uint64_t seed;
-    int64_t decide_every_ns;    /* between regular solves; default 5 min when 0 */
-    int64_t propagation_ns;     /* kubelet's ConfigMap sync: wait from the fact of the write; 150 s */
-    uint32_t solve_iterations;  /* 0 = default */
-    bool plant_bug[64];         /* test only: switches off one guard or check, by enum core_reason */
+    int64_t decide_every_ns; /* between regular solves; default 5 min when 0 */
+    int64_t propagation_ns;  /* kubelet's ConfigMap sync: wait from the fact of the write; 150 s */
+    uint32_t solve_iterations; /* 0 = default */
+    /* Test only, by enum core_reason: a guard's entry switches the guard off; a check's entry makes
+     * the core commit the fault that the check is there to find. */
+    bool plant_bug[CORE_REASON_COUNT];
 };
 
 /* A core that knows nothing yet; it acts only when each source that a guard reads is in SYNC.
@@ -29,7 +31,8 @@ struct core_output {
     uint32_t action_count;
     const struct core_decision *decisions;
     uint32_t decision_count;
-    int64_t next_wake_mono_ns; /* call again by then even without facts; INT64_MAX = only on facts */
+    int64_t next_wake_mono_ns; /* call again by then even without facts; INT64_MAX = only on facts
+                                */
     const char *violation;     /* a check that failed (static name), or NULL: the world must stop */
     uint64_t violation_uid;
 };

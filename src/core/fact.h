@@ -93,8 +93,10 @@ struct core_node_fact {
     struct core_node_caps caps;
     bool ready;
     bool unschedulable;
-    bool frozen;          /* the user's freeze annotation */
-    struct str foreign;   /* another owner of its partitioning ("DRA driver", ...), "" when none */
+    bool frozen;        /* the user's freeze annotation */
+    bool excluded;      /* its labels do not match the policy's node selector (the world, which
+                           sees all labels, evaluates it) */
+    struct str foreign; /* another owner of its partitioning ("DRA driver", ...), "" when none */
     struct str plugin_config; /* label nvidia.com/device-plugin.config, "" when unset */
     struct str mig_config;    /* label nvidia.com/mig.config */
     struct str mig_state;     /* label nvidia.com/mig.config.state */
@@ -121,7 +123,7 @@ struct core_pod_fact {
     enum core_pod_phase phase;
     bool unschedulable; /* condition PodScheduled=False, Unschedulable */
     struct model_resource resource;
-    uint32_t count; /* of the resource */
+    uint32_t count;  /* of the resource */
     struct str pool; /* its node selector on our pool label, "" when none */
     int64_t created_wall_ns, started_wall_ns;
     /* Devices, when known: physical index and first MIG unit (255 = whole GPU). */
@@ -140,13 +142,13 @@ struct core_owner_fact {
     enum model_class class_declared;
     enum model_isolation isolation;
     bool preallocates;
-    uint32_t declared_memory_mib; /* per GPU; 0 = not declared */
-    uint32_t replicas;            /* wanted now */
-    uint32_t max_unavailable;     /* PodDisruptionBudget; UINT32_MAX = no budget */
-    uint32_t gpus_per_pod;        /* the original request: whole GPUs */
-    uint64_t gpu_models;          /* bit i: GPU table row i allowed; 0 = any */
+    uint32_t declared_memory_mib;   /* per GPU; 0 = not declared */
+    uint32_t replicas;              /* wanted now */
+    uint32_t max_unavailable;       /* PodDisruptionBudget; UINT32_MAX = no budget */
+    uint32_t gpus_per_pod;          /* the original request: whole GPUs */
+    uint64_t gpu_models;            /* bit i: GPU table row i allowed; 0 = any */
     uint32_t cpu_milli, memory_mib; /* per pod */
-    uint32_t slo_permille;        /* latency limit against alone; 0 = the policy's */
+    uint32_t slo_permille;          /* latency limit against alone; 0 = the policy's */
     struct model_resource resource; /* what the template asks for now */
     struct str pool;                /* the template's pool selector, "" when none */
     struct str foreign; /* "Kueue", "another schedulerName", ... : left alone; "" when ours */
@@ -213,7 +215,7 @@ struct core_fact {
     enum core_fact_kind kind;
     enum core_source source;
     uint16_t cluster;
-    uint64_t version;      /* of the source (resourceVersion); rises within (cluster, source) */
+    uint64_t version; /* of the source (resourceVersion); rises within (cluster, source) */
     int64_t observed_wall_ns;
     union {
         bool sync_complete; /* CORE_FACT_SYNC: false = lost */

@@ -21,8 +21,8 @@ struct core_node_target {
     char pool[32];         /* pool label value, "" = none */
     bool retire;
     bool hold;
-    bool mig;               /* any GPU in MIG mode */
-    uint32_t layout_count;  /* entries in use, by physical index; 0 = no MIG */
+    bool mig;              /* any GPU in MIG mode */
+    uint32_t layout_count; /* entries in use, by physical index; 0 = no MIG */
     char layouts[CORE_INTENT_LAYOUTS_MAX][CORE_LAYOUT_TEXT_MAX]; /* "3g.20gb,1g.5gb", "" = whole */
 };
 
@@ -49,6 +49,7 @@ struct core_intent {
     struct core_evidence evidence[CORE_EVIDENCE_MAX];
 };
 
+struct core_options;
 struct core_picture;
 
 /* The deciding half.  Holds its own memory of demand (usage digests), open solves and hysteresis;
@@ -66,7 +67,8 @@ struct core_decider_output {
     uint32_t intent_count;
     const struct core_decision *refusals; /* what was considered and refused, with reason */
     uint32_t refusal_count;
-    const struct place_problem *problem; /* to be solved, or NULL: the core makes the SOLVE action */
+    const struct place_problem
+            *problem; /* to be solved, or NULL: the core makes the SOLVE action */
     uint64_t solve_seed;
     uint32_t solve_iterations;
     int64_t next_wake_mono_ns;

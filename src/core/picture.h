@@ -19,16 +19,29 @@ struct core_gpu_view {
     int64_t observed_wall_ns;
 };
 
+/* What the rollout half is doing with a node.  active: a rollout runs, or the node is retiring;
+ * a held node (closed to new pods, at rest) is not active. */
+struct core_rollout_view {
+    bool active;
+    enum core_change change;
+    bool held;
+    bool retiring;
+    bool frozen; /* abandoned: not touched until next_retry */
+    int64_t next_retry_mono_ns;
+};
 struct core_node_view {
     bool live;
     struct core_node_fact fact; /* strings owned by the picture */
     uint64_t version;
     int64_t observed_wall_ns;
-    int64_t empty_since_mono_ns;   /* since when no workload pod holds a device here; 0 = occupied */
-    int64_t config_since_wall_ns;  /* since when plugin_config/mig_config is as it is */
+    int64_t empty_since_mono_ns;  /* since when no workload pod holds a device here; 0 = occupied */
+    int64_t config_since_wall_ns; /* since when plugin_config/mig_config is as it is */
     struct core_gpu_view gpus[CORE_GPUS_MAX];
     uint32_t pod_count; /* workload pods bound here that are not ENDED, in order of uid arrival */
     uint32_t pods[CORE_NODE_PODS_MAX]; /* indexes into pods */
+    uint32_t pods_beyond;              /* further pods bound here that found no room in `pods` */
+    uint64_t seen_relist;              /* private to picture.c */
+    struct core_rollout_view rollout;  /* what core_picture_rollout() answers */
 };
 
 struct core_pod_view {
@@ -41,6 +54,12 @@ struct core_pod_view {
     /* Last own reading when one is attributable (exclusive GPU or instance, or per process). */
     struct core_sample_fact sample;
     int64_t sample_wall_ns;
+    /* Native caps: where an assignment that was issued, and is not yet seen in a pod fact, will put
+     * it; CORE_NO_INDEX when none.  Count it as taken. */
+    uint32_t assigned_node;
+    uint8_t assigned_gpu;
+    bool evicting;        /* an eviction of ours is out, or the API took it */
+    uint64_t seen_relist; /* private to picture.c */
 };
 
 struct core_owner_view {
@@ -49,6 +68,11 @@ struct core_owner_view {
     uint64_t version;
     int64_t observed_wall_ns;
     uint32_t pending_count, running_count; /* of its pods */
+    bool patch_open; /* proposed to the owner, its template does not show it yet */
+    struct model_resource patch_resource; /* what is proposed while patch_open */
+    char patch_pool[32];
+    int64_t patch_since_mono_ns;
+    uint64_t seen_relist; /* private to picture.c */
 };
 
 struct core_config_view {
@@ -58,6 +82,17 @@ struct core_config_view {
     struct str key, text;
     uint64_t version;
     int64_t observed_wall_ns, observed_mono_ns; /* when its present text was first seen */
+    uint32_t replicas; /* PLUGIN: of whole GPUs, from the text; 1 = exclusive, 0 = not readable */
+    uint64_t seen_relist; /* private to picture.c */
+};
+
+/* A move that is under way (native caps): the pod was evicted, and the next pod of its owner goes
+ * to `gpu` of `node`.  Count that place as taken. */
+struct core_move_view {
+    uint64_t owner;
+    uint64_t node;
+    uint8_t gpu;
+    int64_t deadline_mono_ns;
 };
 
 struct core_picture {
@@ -76,6 +111,9 @@ struct core_picture {
     const struct policy *policy; /* NULL until the fact came */
     bool sync[CORE_CLUSTERS_MAX][CORE_SOURCE_COUNT];
     bool cluster_known[CORE_CLUSTERS_MAX];
+    struct core_move_view *moves;
+    uint32_t move_count;
+    struct map_u64 node_index, pod_index, owner_index; /* uid -> row */
 };
 
 /* Index of a uid, or CORE_NO_INDEX. */
@@ -88,20 +126,12 @@ uint32_t core_picture_owner(const struct core_picture *pic, uint64_t uid);
 uint32_t core_picture_node_replicas(const struct core_picture *pic, uint32_t node);
 
 /* Count of `resource` that the node can give and that its pods hold. */
-uint32_t core_picture_allocatable(const struct core_picture *pic, uint32_t node,
-        const struct model_resource *resource);
-uint32_t core_picture_held(const struct core_picture *pic, uint32_t node,
-        const struct model_resource *resource);
+uint32_t core_picture_allocatable(
+        const struct core_picture *pic, uint32_t node, const struct model_resource *resource);
+uint32_t core_picture_held(
+        const struct core_picture *pic, uint32_t node, const struct model_resource *resource);
 
-/* True when the node is in a running rollout, is held, or retiring (what rollout knows of it). */
-struct core_rollout_view {
-    bool active;
-    enum core_change change;
-    bool held;
-    bool retiring;
-    bool frozen; /* abandoned: not touched until next_retry */
-    int64_t next_retry_mono_ns;
-};
+/* What the rollout half knows of the node. */
 struct core_rollout_view core_picture_rollout(const struct core_picture *pic, uint32_t node);
 
 #endif

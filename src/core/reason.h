@@ -27,17 +27,17 @@
     X(OWNER_MUST_ACT, "owner-must-act")                                                            \
     X(COLLECT, "collect-old-key")                                                                  \
     /* guards */                                                                                   \
-    X(GUARD_SYNC, "guard-sync")                           /* a source is not complete */           \
+    X(GUARD_SYNC, "guard-sync") /* a source is not complete */                                     \
     X(GUARD_SUSPENDED, "guard-suspended")                                                          \
-    X(GUARD_MODE, "guard-mode")                           /* observe or recommend, not approved */ \
-    X(GUARD_FROZEN, "guard-frozen")                       /* annotation or earlier abandonment */  \
+    X(GUARD_MODE, "guard-mode")     /* observe or recommend, not approved */                       \
+    X(GUARD_FROZEN, "guard-frozen") /* annotation or earlier abandonment */                        \
     X(GUARD_FOREIGN, "guard-foreign-owner")                                                        \
     X(GUARD_SELECTOR, "guard-node-selector")                                                       \
-    X(GUARD_CAPS, "guard-node-caps")                      /* the node cannot express it */         \
-    X(GUARD_CAPACITY_IN_USE, "guard-capacity-in-use")     /* requested capacity in use shrinks */  \
-    X(GUARD_DOUBLE_BOOKING, "guard-double-booking")       /* pods of the old config remain */      \
+    X(GUARD_CAPS, "guard-node-caps")                  /* the node cannot express it */             \
+    X(GUARD_CAPACITY_IN_USE, "guard-capacity-in-use") /* requested capacity in use shrinks */      \
+    X(GUARD_DOUBLE_BOOKING, "guard-double-booking")   /* pods of the old config remain */          \
     X(GUARD_INSTANCE_IN_USE, "guard-instance-in-use")                                              \
-    X(GUARD_MEMORY, "guard-memory")                       /* peaks plus headroom do not fit */     \
+    X(GUARD_MEMORY, "guard-memory") /* peaks plus headroom do not fit */                           \
     X(GUARD_BUSY, "guard-busy")                                                                    \
     X(GUARD_LATENCY, "guard-latency-sensitive")                                                    \
     X(GUARD_ISOLATION, "guard-isolation")                                                          \
@@ -51,10 +51,10 @@
     X(GUARD_BUDGET_EVICTIONS, "guard-budget-evictions")                                            \
     X(GUARD_PDB, "guard-pod-disruption-budget")                                                    \
     X(GUARD_BARE_POD, "guard-bare-pod")                                                            \
-    X(GUARD_OWNER_MARK, "guard-owner-mark")               /* not ours: never undone */             \
-    X(GUARD_ROOM, "guard-room")                           /* its pods would fit nowhere */         \
-    X(GUARD_TRAINING, "guard-training")                   /* whole GPUs for training, multi-GPU */ \
-    X(GUARD_SOLUTION, "guard-solution")                   /* the world moved on since the solve */ \
+    X(GUARD_OWNER_MARK, "guard-owner-mark") /* not ours: never undone */                           \
+    X(GUARD_ROOM, "guard-room")             /* its pods would fit nowhere */                       \
+    X(GUARD_TRAINING, "guard-training")     /* whole GPUs for training, multi-GPU */               \
+    X(GUARD_SOLUTION, "guard-solution")     /* the world moved on since the solve */               \
     /* checks */                                                                                   \
     X(CHECK_TWO_PLANS, "check-two-plans-on-a-node")                                                \
     X(CHECK_NO_RECORD, "check-action-without-record")                                              \
@@ -64,6 +64,7 @@
     X(CHECK_WINDOW, "check-mig-change-outside-window")                                             \
     X(CHECK_FOREIGN_UNDONE, "check-foreign-mark-undone")                                           \
     X(CHECK_BUDGET, "check-budget-exceeded")                                                       \
+    X(CHECK_GUARD, "check-action-that-a-guard-refuses")                                            \
     X(CHECK_STUCK, "check-node-stuck-without-reason")                                              \
     X(CHECK_UNREACHABLE, "check-unreachable-cell-reached")
 
