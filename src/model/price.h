@@ -20,10 +20,10 @@ struct model_offer {
     struct str cloud, region, instance; /* instance: the cloud's instance type, or "" */
     enum model_purchase purchase;
     uint32_t gpus_per_node;
-    int64_t start_ns, end_ns;       /* wall; INT64_MIN / INT64_MAX when unbounded */
-    int64_t microusd_per_gpu_hour;  /* > 0 */
-    uint32_t nodes_free;            /* UINT32_MAX = unbounded */
-    uint32_t reclaims_per_1000h;    /* spot: how often a node is taken away */
+    int64_t start_ns, end_ns;      /* wall; INT64_MIN / INT64_MAX when unbounded */
+    int64_t microusd_per_gpu_hour; /* > 0 */
+    uint32_t nodes_free;           /* UINT32_MAX = unbounded */
+    uint32_t reclaims_per_1000h;   /* spot: how often a node is taken away */
 };
 
 struct model_price_book {
@@ -32,13 +32,15 @@ struct model_price_book {
 };
 
 /* Reads a price file: CSV with the columns cloud,region,instance_type,gpu_model,gpu_count,
- * on_demand_usd_per_hour,spot_usd_per_hour (others ignored).  Strict: one line per error naming
- * line, column, value.  Unknown GPU models are errors. */
-int model_price_book_parse(struct arena *a, struct str csv, struct model_price_book *ret_book,
-        struct err *reterr);
+ * on_demand_usd_per_hour,spot_usd_per_hour (others ignored), prices of the whole instance with up
+ * to six decimals.  An empty price is no offer; a row needs one of the two.  Strict: one line per
+ * error naming line, column, value; unknown GPU models and an instance type that is there twice are
+ * errors.  Text is copied into `a`. */
+int model_price_book_parse(
+        struct arena *a, struct str csv, struct model_price_book *ret_book, struct err *reterr);
 
-/* The median price per GPU hour over offers of (gpu, purchase), whose region matches unless
- * `region` is empty; -ENOENT when there is none. */
+/* The median price per GPU hour (the lower of two) over offers of (gpu, purchase), whose region
+ * matches unless `region` is empty; -ENOENT when there is none.  Cost: O(63 * count). */
 int model_price_find(const struct model_price_book *book, uint16_t gpu, struct str region,
         enum model_purchase purchase, int64_t *ret_microusd_per_gpu_hour);
 
