@@ -51,9 +51,10 @@ static int take_endings(const struct mig_model *model, struct item_text *it, str
     if (at == NULL)
         return 0;
     size_t before = (size_t)(at - it->rest.ptr);
+    struct str number = {at + 1, it->rest.len - before - 1};
     uint64_t start = 0;
-    if (str_to_u64((struct str){at + 1, it->rest.len - before - 1}, 0, model->units - 1u, &start) <
-            0) {
+    /* A unit that the GPU does not have is a rule broken, not bad form: the layout will say so. */
+    if (str_to_u64(number, 0, MIG_START_ANY - 1, &start) < 0) {
         return err_set_at(reterr, -EINVAL, it->pos,
                 "'%.*s': expected a memory unit of %s, 0 to %u, after '@'", STR_ARG(shown(it)),
                 model->key, model->units - 1u);

@@ -1,0 +1,504 @@
+/* cli/mig.c - `slicewright mig profiles|layouts|check|diff`. */
+#include "cli/mig.h"
+
+#include "cli/mig_print.h"
+#include "cli/option.h"
+#include "cli/verbs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { OUTPUT_BYTES_MAX = 64 << 20, JSON_INDENT = 2 };
+
+enum output { OUTPUT_TABLE, OUTPUT_JSON };
+
+static const char *const output_choices[] = {"table", "json", NULL};
+
+/* The values of every sub-verb's options. */
+struct mig_options {
+    const char *gpu, *profiles;
+    bool maximal, count, multisets;
+    uint32_t output;
+};
+
+#define OPTION_GPU                                                                                 \
+    {                                                                                              \
+        .name = "gpu", .letter = 'g', .kind = CLI_OPTION_TEXT,                                     \
+        .offset = offsetof(struct mig_options, gpu), .value_name = "MODEL",                        \
+        .help = "GPU model: a key (A100-40GB), a product name, or an alias that fits one"          \
+    }
+#define OPTION_OUTPUT                                                                              \
+    {                                                                                              \
+        .name = "output", .letter = 'o', .kind = CLI_OPTION_CHOICE,                                \
+        .offset = offsetof(struct mig_options, output), .value_name = "FORMAT",                    \
+        .default_text = "table", .choices = output_choices, .help = "how to print"                 \
+    }
+
+static const struct cli_option common_options[] = {OPTION_GPU, OPTION_OUTPUT, {0}};
+
+static const struct cli_option layouts_options[] = {
+        OPTION_GPU,
+        OPTION_OUTPUT,
+        {
+                .name = "profiles",
+                .letter = 'p',
+                .kind = CLI_OPTION_TEXT,
+                .offset = offsetof(struct mig_options, profiles),
+                .value_name = "LIST",
+                .default_text = "base",
+                .help = "which profiles may be used: base (the plain sizes), all, or names and "
+                        "ids\n"
+                        "with commas",
+        },
+        {
+                .name = "maximal",
+                .letter = 'm',
+                .kind = CLI_OPTION_FLAG,
+                .offset = offsetof(struct mig_options, maximal),
+                .help = "only those to which none of these profiles can be added",
+        },
+        {
+                .name = "multisets",
+                .kind = CLI_OPTION_FLAG,
+                .offset = offsetof(struct mig_options, multisets),
+                .help = "how many of each profile, without starts; with --maximal those that take\n"
+                        "no more under any choice of starts",
+        },
+        {
+                .name = "count",
+                .letter = 'c',
+                .kind = CLI_OPTION_FLAG,
+                .offset = offsetof(struct mig_options, count),
+                .help = "only how many there are",
+        },
+        {0},
+};
+
+#define LAYOUT_FORM                                                                                \
+    "A layout is items with commas: [Nx][Cc.]NAME[@START][*], or 'none'.  NAME is a profile or "   \
+    "a\n"                                                                                          \
+    "GPU instance profile id, @START fixes the first memory unit, * marks an instance in use,\n"   \
+    "Nx stands for N of it, and 1c.3g.20gb is a compute instance inside a 3g.20gb."
+
+static const struct cli_verb profiles_verb = {
+        .name = "mig profiles",
+        .usage = "[--gpu MODEL] [-o table|json]",
+        .summary = "The MIG profiles of a GPU model with ids, starts, caps and engines.",
+        .details = "Without --gpu: the models that have MIG.",
+        .examples = "  slicewright mig profiles --gpu A100-40GB",
+        .options = common_options,
+};
+
+static const struct cli_verb layouts_verb = {
+        .name = "mig layouts",
+        .usage =
+                "--gpu MODEL [--profiles LIST] [--maximal] [--multisets] [--count] [-o table|json]",
+        .summary = "All legal MIG layouts of a GPU model.",
+        .examples = "  slicewright mig layouts --gpu H100-80GB --maximal\n"
+                    "  slicewright mig layouts --gpu A30 --profiles all --count",
+        .options = layouts_options,
+};
+
+static const struct cli_verb check_verb = {
+        .name = "mig check",
+        .usage = "--gpu MODEL LAYOUT [-o table|json]",
+        .summary =
+                "Whether a MIG layout is legal: draws it with a legal set of starts, or says which "
+                "rule stops it.",
+        .details = LAYOUT_FORM "\n\nExit code: 0 legal, 1 not legal, 2 bad input.",
+        .examples = "  slicewright mig check --gpu A100-40GB 3g.20gb,2g.10gb,1g.5gb,1g.5gb\n"
+                    "  slicewright mig check --gpu A100-40GB '3g.20gb@0*,2g.10gb,2x1g.5gb'",
+        .options = common_options,
+        .positional_min = 1,
+        .positional_max = 1,
+};
+
+static const struct cli_verb diff_verb = {
+        .name = "mig diff",
+        .usage = "--gpu MODEL FROM TO [-o table|json]",
+        .summary = "The smallest change between two MIG layouts, legal at every step, that touches "
+                   "nothing in use.",
+        .details = LAYOUT_FORM
+        "\nIn TO, instances without @START get the starts that change least.\n\n"
+        "Exit code: 0 possible, 1 not legal or something in use is in the way, 2 bad input.",
+        .examples = "  slicewright mig diff --gpu A100-40GB '3g.20gb@0*,1g.5gb@4' 3g.20gb,4g.20gb\n"
+                    "  slicewright mig diff --gpu A100-40GB '1g.5gb@2*,1g.5gb@3' 3g.20gb,1g.5gb",
+        .options = common_options,
+        .positional_min = 2,
+        .positional_max = 2,
+};
+
+/* What a sub-verb works on; text goes to `out`, written at the end. */
+struct context {
+    const char *name;
+    struct mig_options options;
+    struct cli_positionals args;
+    const struct model_gpu *gpu;   /* NULL only for `profiles` without --gpu */
+    const struct mig_model *model; /* as gpu */
+    struct buf out;
+    struct json_writer json;
+};
+
+static int find_model(struct context *c, struct err *reterr)
+{
+    if (c->options.gpu == NULL)
+        return err_set(reterr, -EINVAL, "--gpu is missing: expected a model such as A100-40GB");
+    const struct model_gpu *gpu = NULL;
+    int r = model_gpu_find(str_from(c->options.gpu), &gpu, reterr);
+    if (r < 0)
+        return err_wrap(reterr, "--gpu");
+    if (gpu->mig_key == NULL) {
+        return err_set(reterr, -EINVAL,
+                "--gpu: %s has no MIG: expected one that 'slicewright mig profiles' lists",
+                gpu->key);
+    }
+    c->gpu = gpu;
+    c->model = mig_model_find(gpu->mig_key);
+    return 0;
+}
+
+static int need_geometry(const struct context *c, struct err *reterr)
+{
+    if (c->model->profile_count > 0)
+        return 0;
+    return err_set(reterr, -EINVAL,
+            "--gpu: the MIG geometry of %s is not known, only names are: expected another model",
+            c->gpu->key);
+}
+
+static int bad_input(const struct context *c, const struct err *e)
+{
+    return cli_fail(c->name, e);
+}
+
+static int run_profiles(struct context *c)
+{
+    struct err e = {0};
+    if (c->options.gpu == NULL) {
+        if (c->options.output == OUTPUT_JSON)
+            cli_mig_json_models(&c->json);
+        else
+            cli_mig_print_models(&c->out);
+        return CLI_EXIT_OK;
+    }
+    if (find_model(c, &e) < 0)
+        return bad_input(c, &e);
+    if (c->options.output == OUTPUT_JSON)
+        cli_mig_json_profiles(c->gpu, c->model, &c->json);
+    else
+        cli_mig_print_profiles(c->gpu, c->model, &c->out);
+    return CLI_EXIT_OK;
+}
+
+/* The mask of the profiles that --profiles names. */
+static int parse_profiles(
+        const struct mig_model *m, const char *text, uint16_t *ret_mask, struct err *reterr)
+{
+    *ret_mask = 0;
+    if (strcmp(text, "base") == 0)
+        *ret_mask = m->profiles_base;
+    if (strcmp(text, "all") == 0)
+        *ret_mask = m->profiles_all;
+    if (*ret_mask != 0)
+        return 0;
+    struct str rest = str_from(text), part;
+    uint16_t mask = 0;
+    while (str_split(&rest, ',', &part)) {
+        unsigned profile = 0;
+        if (mig_profile_find(m, str_trim(part), &profile, reterr) < 0)
+            return err_wrap(reterr, "--profiles");
+        mask |= (uint16_t)(1u << profile);
+    }
+    *ret_mask = mask;
+    return 0;
+}
+
+/* Walks layouts or multisets; prints each unless only the count is wanted. */
+static uint64_t list_layouts(struct context *c, uint16_t mask, bool print)
+{
+    struct mig_layout_iter it;
+    uint64_t count = 0;
+    mig_layout_iter_init(&it, c->model, mask);
+    while (mig_layout_iter_next(&it)) {
+        if (c->options.maximal && !mig_layout_is_maximal(&it.layout, mask))
+            continue;
+        count++;
+        if (print && c->options.output == OUTPUT_JSON) {
+            cli_mig_json_layout(&it.layout, &c->json);
+        } else if (print) {
+            buf_printf(
+                    &c->out, "%u/%u  ", mig_layout_compute(&it.layout), c->model->compute_slices);
+            mig_layout_format(&it.layout, &c->out);
+            buf_putc(&c->out, '\n');
+        }
+    }
+    return count;
+}
+
+static void print_multiset(struct context *c, const struct mig_counts *counts)
+{
+    unsigned compute = 0;
+    for (unsigned p = 0; p < c->model->profile_count; p++)
+        compute += (unsigned)counts->n[p] * c->model->profiles[p].compute_slices;
+    struct buf text = BUF_INIT(1024);
+    mig_multiset_format(c->model, counts, &text);
+    if (c->options.output == OUTPUT_JSON) {
+        jw_object(&c->json);
+        jw_kv_str(&c->json, "multiset", buf_str(&text));
+        jw_kv_u64(&c->json, "compute_slices", compute);
+        jw_object_end(&c->json);
+    } else {
+        buf_printf(&c->out, "%u/%u  ", compute, c->model->compute_slices);
+        buf_put(&c->out, buf_str(&text));
+        buf_putc(&c->out, '\n');
+    }
+    buf_clear(&text);
+}
+
+static uint64_t list_multisets(struct context *c, uint16_t mask, bool print)
+{
+    struct mig_multiset_iter it;
+    uint64_t count = 0;
+    mig_multiset_iter_init(&it, c->model, mask);
+    while (mig_multiset_iter_next(&it)) {
+        if (c->options.maximal && !mig_multiset_is_maximal(c->model, &it.counts, mask))
+            continue;
+        count++;
+        if (print)
+            print_multiset(c, &it.counts);
+    }
+    return count;
+}
+
+static int run_layouts(struct context *c)
+{
+    struct err e = {0};
+    uint16_t mask = 0;
+    if (find_model(c, &e) < 0 || need_geometry(c, &e) < 0 ||
+            parse_profiles(c->model, c->options.profiles, &mask, &e) < 0)
+        return bad_input(c, &e);
+    bool json = c->options.output == OUTPUT_JSON, print = !c->options.count;
+    const char *what = c->options.multisets ? "multisets" : "layouts";
+    if (json) {
+        jw_object(&c->json);
+        jw_kv_cstr(&c->json, "gpu", c->gpu->key);
+        jw_kv_bool(&c->json, "maximal", c->options.maximal);
+        jw_key(&c->json, "profiles");
+        jw_array(&c->json);
+        for (unsigned p = 0; p < c->model->profile_count; p++) {
+            if (mask & 1u << p)
+                jw_cstr(&c->json, c->model->profiles[p].name);
+        }
+        jw_array_end(&c->json);
+        if (print) {
+            jw_key(&c->json, what);
+            jw_array(&c->json);
+        }
+    }
+    uint64_t count =
+            c->options.multisets ? list_multisets(c, mask, print) : list_layouts(c, mask, print);
+    if (json) {
+        if (print)
+            jw_array_end(&c->json);
+        jw_kv_u64(&c->json, "count", count);
+        jw_object_end(&c->json);
+    } else if (c->options.count) {
+        buf_printf(&c->out, "%llu\n", (unsigned long long)count);
+    }
+    return CLI_EXIT_OK;
+}
+
+/* Prints that a layout (or a change) cannot be, and returns the exit code for it. */
+static int print_no(struct context *c, const char *which, enum mig_rule rule, const struct err *e)
+{
+    if (c->options.output == OUTPUT_JSON) {
+        jw_object(&c->json);
+        jw_kv_cstr(&c->json, "gpu", c->gpu->key);
+        jw_kv_bool(&c->json, "legal", false);
+        if (which[0] != '\0')
+            jw_kv_cstr(&c->json, "which", which);
+        jw_kv_cstr(&c->json, "rule", mig_rule_name(rule));
+        jw_kv_cstr(&c->json, "reason", e->text);
+        jw_object_end(&c->json);
+    } else {
+        buf_printf(&c->out, "%s: %s%snot legal (rule: %s): %s\n", c->gpu->key, which,
+                which[0] != '\0' ? " is " : "", mig_rule_name(rule), e->text);
+    }
+    return CLI_EXIT_NO;
+}
+
+static int run_check(struct context *c)
+{
+    struct err e = {0};
+    struct mig_wish wish;
+    if (find_model(c, &e) < 0 || need_geometry(c, &e) < 0 ||
+            mig_wish_parse(c->model, str_from(c->args.values[0]), &wish, &e) < 0)
+        return bad_input(c, &e);
+    struct mig_layout layout;
+    enum mig_rule rule = MIG_RULE_OK;
+    if (mig_wish_place(&wish, &layout, &rule, &e) < 0)
+        return print_no(c, "", rule, &e);
+    if (c->options.output == OUTPUT_JSON) {
+        jw_object(&c->json);
+        jw_kv_cstr(&c->json, "gpu", c->gpu->key);
+        jw_kv_bool(&c->json, "legal", true);
+        jw_kv_cstr(&c->json, "placements_confidence", mig_confidence_name(c->model->confidence));
+        jw_key(&c->json, "result");
+        cli_mig_json_layout(&layout, &c->json);
+        jw_object_end(&c->json);
+        return CLI_EXIT_OK;
+    }
+    buf_printf(&c->out, "%s: legal\n", c->gpu->key);
+    cli_mig_print_layout(&layout, &c->out);
+    return CLI_EXIT_OK;
+}
+
+/* Parses both sides; '*' has a meaning in FROM alone. */
+static int parse_sides(struct context *c, struct mig_wish *from, struct mig_wish *to, struct err *e)
+{
+    if (mig_wish_parse(c->model, str_from(c->args.values[0]), from, e) < 0)
+        return err_wrap(e, "FROM");
+    if (mig_wish_parse(c->model, str_from(c->args.values[1]), to, e) < 0)
+        return err_wrap(e, "TO");
+    for (unsigned i = 0; i < to->count; i++) {
+        if (to->items[i].in_use) {
+            return err_set(
+                    e, -EINVAL, "TO: '*' marks what is in use today: expected it in FROM only");
+        }
+    }
+    return 0;
+}
+
+static int print_change(struct context *c, const struct mig_layout *from,
+        const struct mig_diff *diff, unsigned assumed)
+{
+    bool possible = diff->blocker_count == 0;
+    if (c->options.output == OUTPUT_JSON) {
+        jw_object(&c->json);
+        jw_kv_cstr(&c->json, "gpu", c->gpu->key);
+        jw_kv_bool(&c->json, "possible", possible);
+        jw_kv_u64(&c->json, "starts_assumed_in_from", assumed);
+        cli_mig_json_diff(from, diff, &c->json);
+        jw_object_end(&c->json);
+    } else {
+        buf_printf(&c->out, "%s: %s\n", c->gpu->key,
+                possible ? "possible" : "not possible while something in use is in the way");
+        cli_mig_print_diff(from, diff,
+                assumed > 0 ? "FROM leaves starts open, so they are assumed; on a node take them "
+                              "from nvidia-smi mig -lgi"
+                            : NULL,
+                &c->out);
+    }
+    return possible ? CLI_EXIT_OK : CLI_EXIT_NO;
+}
+
+static int run_diff(struct context *c)
+{
+    struct err e = {0};
+    struct mig_wish from_wish, to_wish;
+    if (find_model(c, &e) < 0 || need_geometry(c, &e) < 0 ||
+            parse_sides(c, &from_wish, &to_wish, &e) < 0)
+        return bad_input(c, &e);
+    struct mig_layout from;
+    struct mig_wish_parts to;
+    enum mig_rule rule = MIG_RULE_OK;
+    if (mig_wish_place(&from_wish, &from, &rule, &e) < 0)
+        return print_no(c, "FROM", rule, &e);
+    struct mig_layout legal;
+    if (mig_wish_place(&to_wish, &legal, &rule, &e) < 0)
+        return print_no(c, "TO", rule, &e);
+    unsigned assumed = 0;
+    for (unsigned i = 0; i < from_wish.count; i++)
+        assumed += from_wish.items[i].start == MIG_START_ANY;
+    struct mig_diff diff;
+    int r = mig_wish_split(&to_wish, &to, NULL, &e);
+    if (r == 0)
+        r = mig_diff(&from, &to.fixed, &to.add, &diff, &e);
+    if (r < 0 && r != -EBUSY)
+        return print_no(c, "TO", rule, &e);
+    return print_change(c, &from, &diff, assumed);
+}
+
+static const struct sub_verb {
+    const char *name;
+    const struct cli_verb *verb;
+    int (*run)(struct context *c);
+} sub_verbs[] = {
+        {"profiles", &profiles_verb, run_profiles},
+        {"layouts", &layouts_verb, run_layouts},
+        {"check", &check_verb, run_check},
+        {"diff", &diff_verb, run_diff},
+};
+
+enum { SUB_VERB_COUNT = sizeof sub_verbs / sizeof sub_verbs[0] };
+
+static void put_help(FILE *to)
+{
+    (void)fputs("MIG geometry: what a GPU can be divided into, and the way from one layout to "
+                "another.\n\nUsage: slicewright mig profiles|layouts|check|diff [options]\n\n",
+            to);
+    for (unsigned i = 0; i < SUB_VERB_COUNT; i++)
+        (void)fprintf(to, "  %-9s %s\n", sub_verbs[i].name, sub_verbs[i].verb->summary);
+    (void)fputs("\n'slicewright mig check --help' and so on list the options.\n", to);
+}
+
+/* Writes what a sub-verb printed; a full disk must not look like success. */
+static int write_output(struct context *c, int code)
+{
+    struct str text = buf_str(&c->out);
+    if (c->out.overflow) {
+        (void)fprintf(stderr, "slicewright %s: output over %d bytes\n", c->name, OUTPUT_BYTES_MAX);
+        return CLI_EXIT_NO;
+    }
+    if (fwrite(text.ptr, 1, text.len, stdout) != text.len || fflush(stdout) != 0) {
+        (void)fprintf(stderr, "slicewright %s: standard output: %s\n", c->name, strerror(errno));
+        return CLI_EXIT_NO;
+    }
+    return code;
+}
+
+static int run_sub_verb(const struct sub_verb *sub, int argc, char **argv)
+{
+    struct context c = {.name = sub->verb->name, .out = BUF_INIT(OUTPUT_BYTES_MAX)};
+    struct err e = {0};
+    c.json = JSON_WRITER(&c.out, JSON_INDENT);
+    int code = CLI_EXIT_OK;
+    switch (cli_option_parse(sub->verb, argc, argv, &c.options, &c.args, &e)) {
+    case CLI_PARSED:
+        code = sub->run(&c);
+        if (c.options.output == OUTPUT_JSON && c.out.len > 0)
+            buf_putc(&c.out, '\n');
+        break;
+    case CLI_PARSED_HELP:
+        cli_option_help(sub->verb, &c.out);
+        break;
+    case CLI_PARSED_ERROR:
+        code = cli_usage_error(c.name, &e);
+        break;
+    }
+    if (c.out.len > 0)
+        code = write_output(&c, code);
+    buf_clear(&c.out);
+    return code;
+}
+
+int cli_mig_run(int argc, char **argv)
+{
+    if (argc < 2) {
+        put_help(stderr);
+        return CLI_EXIT_BAD_INPUT;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        put_help(stdout);
+        return CLI_EXIT_OK;
+    }
+    for (unsigned i = 0; i < SUB_VERB_COUNT; i++) {
+        if (strcmp(argv[1], sub_verbs[i].name) == 0)
+            return run_sub_verb(&sub_verbs[i], argc - 1, argv + 1);
+    }
+    (void)fprintf(stderr,
+            "slicewright mig: unknown sub-verb '%s': expected profiles, layouts, check or diff\n",
+            argv[1]);
+    return CLI_EXIT_BAD_INPUT;
+}
