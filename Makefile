@@ -5,6 +5,7 @@
 #   make test    install what is missing; all tests under ASan+UBSan and in the release build,
 #                corpora, a fuzz smoke
 #   make check   format, static analysis, house rules
+#   make format  put the C files into the house's format
 #   make fuzz    each fuzz target for FUZZ_SECONDS (default 60)
 #   make bench   the programs under bench/, to build/bench/
 
@@ -29,6 +30,9 @@ check:
 	@tools/bootstrap build test check
 	@tools/check $(CHECK_FLAGS)
 
+format:
+	@tools/format
+
 fuzz:
 	@tools/bootstrap build test
 	@tools/test/fuzz $(FUZZ_SECONDS)
@@ -42,4 +46,4 @@ clean:
 build/build.ninja:
 	@$(MESON) setup build -Dci=$(CI_BUILD)
 
-.PHONY: all demo test check fuzz bench clean
+.PHONY: all demo test check format fuzz bench clean
