@@ -1,0 +1,139 @@
+/* bench/genai.c - the genai trace through the production core: GPUs, harm and bound as one JSON
+ * object.
+ *
+ *   build/bench/genai --trace FILE [--caps native|operator|dra] [--policy PRESET|FILE] [--seed N]
+ *                     [--gpu MODEL] [--sample-pods N] [--measure-from HOURS]
+ *                     [--owner-patch-delay HOURS] [--baselines 1] */
+#include "base/json.h"
+#include "base/num.h"
+#include "cli/input.h"
+#include "cli/option.h"
+#include "os/clock.h"
+#include "os/file.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+
+struct options {
+    struct cli_world_options world;
+    const char *trace;
+    bool baselines;
+};
+
+#define WORLD(field) offsetof(struct options, world.field)
+
+static const struct cli_option options[] = {
+        {"trace", 0, CLI_OPTION_TEXT, offsetof(struct options, trace), "FILE", NULL, 0, 0, NULL,
+                "the trace (CSV, may be .gz)"},
+        {"caps", 0, CLI_OPTION_CHOICE, WORLD(caps), "CAPS", "native", 0, 0, cli_caps_choices,
+                "what the nodes can express"},
+        {"policy", 0, CLI_OPTION_TEXT, WORLD(policy), "FILE", "balanced", 0, 0, NULL,
+                "a preset or a SharingPolicy file"},
+        {"seed", 0, CLI_OPTION_NUMBER, WORLD(seed), "N", "1", 0, UINT64_MAX, NULL, "seed"},
+        {"gpu", 0, CLI_OPTION_TEXT, WORLD(gpu), "MODEL", "A100-80GB", 0, 0, NULL, "GPU model"},
+        {"gpus-per-node", 0, CLI_OPTION_NUMBER, WORLD(gpus_per_node), "N", "1", 1, 16, NULL,
+                "GPUs of a node"},
+        {"sample-pods", 0, CLI_OPTION_NUMBER, WORLD(sample_pods), "N", "0", 0, 1000000, NULL,
+                "only so many pods, chosen by the seed"},
+        {"measure-from", 0, CLI_OPTION_NUMBER, WORLD(measure_from_hours), "HOURS", "6", 0, 8784,
+                NULL, "count from here"},
+        {"owner-patch-delay", 0, CLI_OPTION_TEXT, WORLD(owner_patch_delay), "HOURS", "0", 0, 0,
+                NULL, "how long the owner takes"},
+        {"baselines", 0, CLI_OPTION_FLAG, offsetof(struct options, baselines), NULL, NULL, 0, 0,
+                NULL, "also run the static baselines"},
+        {0},
+};
+
+static const struct cli_verb verb = {
+        .name = "genai",
+        .usage = "--trace FILE [options]",
+        .summary = "The genai trace through the production core.",
+        .options = options,
+};
+
+static void put_run(struct json_writer *w, const struct report_run *run)
+{
+    const struct report_harm *h = &run->harm;
+    jw_object(w);
+    jw_kv_fixed(w, "gpus_mean", run->gpus_provisioned_mean_milli, 3);
+    jw_kv_u64(w, "gpus_max", run->gpus_provisioned_max);
+    jw_kv_u64(w, "memory_kills", h->memory_kills);
+    int64_t hours = num_max_i64((int64_t)run->pod_hours_milli, 1);
+    jw_kv_fixed(w, "kills_per_1000_pod_hours",
+            num_muldiv_i64((int64_t)h->memory_kills, 1000000 * 1000, hours), 3);
+    int64_t samples = num_max_i64((int64_t)h->gpu_samples, 1);
+    jw_kv_fixed(w, "overloaded_sample_percent",
+            num_muldiv_i64((int64_t)h->overloaded_samples, 1000000, samples), 4);
+    jw_kv_u64(w, "evictions", h->evictions);
+    jw_kv_i64(w, "pending_seconds_p95", h->pending_ns_p95 / NUM_NS_PER_SECOND);
+    jw_object_end(w);
+}
+
+static void put_result(const struct options *o, const struct report_result *r, int64_t wall_ns)
+{
+    struct buf out = BUF_INIT(1 << 20);
+    struct json_writer w = JSON_WRITER(&out, 0);
+    jw_object(&w);
+    jw_kv_cstr(&w, "caps", cli_caps_choices[o->world.caps]);
+    jw_kv_cstr(&w, "policy", o->world.policy);
+    jw_kv_u64(&w, "seed", o->world.seed);
+    jw_key(&w, "before");
+    put_run(&w, &r->before);
+    jw_key(&w, "after");
+    put_run(&w, &r->after);
+    for (uint32_t i = 0; i < r->baseline_count; i++) {
+        jw_key(&w, r->baselines[i].key);
+        put_run(&w, &r->baselines[i]);
+    }
+    if (r->bound_policy.known)
+        jw_kv_fixed(&w, "bound_policy_gpus_mean", r->bound_policy.gpus_mean_milli, 3);
+    if (r->bound_actual.known)
+        jw_kv_fixed(&w, "bound_actual_gpus_mean", r->bound_actual.gpus_mean_milli, 3);
+    jw_kv_u64(&w, "violations", r->violations);
+    jw_kv_fixed(&w, "seconds", wall_ns / 1000000, 3);
+    jw_object_end(&w);
+    (void)puts(out.ptr);
+    buf_clear(&out);
+}
+
+static int run(const struct options *o, struct arena *a, struct err *reterr)
+{
+    struct cli_world_options world = o->world;
+    if (o->trace == NULL)
+        return err_set(reterr, -EINVAL, "--trace is missing: expected a file");
+    world.trace = arena_printf(a, "genai:%s", o->trace);
+    world.faults = "0";
+    struct sim_config config;
+    if (cli_input_load(a, &world, &config, reterr) < 0)
+        return reterr->code;
+    config.skip_baselines = !o->baselines;
+    struct report_result *result = ARENA_NEW(a, struct report_result);
+    int64_t start_ns = os_clock_mono_ns();
+    if (sim_run(&config, a, result, reterr) < 0)
+        return reterr->code;
+    put_result(o, result, os_clock_mono_ns() - start_ns);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {0};
+    struct cli_positionals pos;
+    struct err e = {0};
+    enum cli_parsed parsed = cli_option_parse(&verb, argc, argv, &o, &pos, &e);
+    if (parsed == CLI_PARSED_HELP) {
+        struct buf help = BUF_INIT(1 << 16);
+        cli_option_help(&verb, &help);
+        (void)fputs(help.ptr, stdout);
+        buf_clear(&help);
+        return 0;
+    }
+    struct arena *a = arena_new((size_t)8 << 30);
+    int rc = parsed == CLI_PARSED ? run(&o, a, &e) : -EINVAL;
+    (void)arena_free(a);
+    if (rc == 0)
+        return 0;
+    (void)fprintf(stderr, "genai: %s\n", e.text);
+    return rc == -EPROTO ? 3 : 2;
+}
