@@ -62,16 +62,24 @@ struct core_pod_view {
     uint64_t seen_relist; /* private to picture.c */
 };
 
+/* What was proposed to an owner and does not show in its template yet. */
+struct core_patch_view {
+    bool open;
+    struct model_resource resource;
+    uint32_t count;
+    char pool[32];
+    uint64_t gpu_models;
+    int64_t since_mono_ns;
+    int64_t saving_microusd_per_hour;
+};
+
 struct core_owner_view {
     bool live;
     struct core_owner_fact fact;
     uint64_t version;
     int64_t observed_wall_ns;
     uint32_t pending_count, running_count; /* of its pods */
-    bool patch_open; /* proposed to the owner, its template does not show it yet */
-    struct model_resource patch_resource; /* what is proposed while patch_open */
-    char patch_pool[32];
-    int64_t patch_since_mono_ns;
+    struct core_patch_view patch;
     uint64_t seen_relist; /* private to picture.c */
 };
 

@@ -1,0 +1,251 @@
+/* core/decide-priv.h - the deciding half of the core: its memory and the parts that share it.
+ *
+ * Pure.  Private to core/decide*.c.
+ *
+ *   decide.c         life, one run, the solve's coming and going
+ *   decide_learn.c   facts -> what owners and pods were seen to use
+ *   decide_way.c     the ways in which an owner may be served, hard rules first
+ *   decide_pool.c    the nodes and pools of now, counted afresh in each run
+ *   decide_node.c    pool capacity: share, raise, lower, unshare, retire
+ *   decide_hold.c    memory alarms, holds and releases on shared nodes
+ *   decide_guard.c   questions of the rollout half
+ *   decide_out.c     intents and refusals with their texts */
+#ifndef CORE_DECIDE_PRIV_H
+#define CORE_DECIDE_PRIV_H
+
+#include "base/arena.h"
+#include "base/map.h"
+#include "base/num.h"
+#include "core/intent.h"
+#include "core/picture.h"
+#include "model/gpu.h"
+#include "place/problem.h"
+#include "usage/attribution.h"
+#include "usage/digest.h"
+#include "usage/joint.h"
+
+enum {
+    DECIDE_POOL_NAME_MAX = 32,
+    DECIDE_POOLS_MAX = 512,
+    DECIDE_REFUSALS_MAX = 64, /* a run */
+    DECIDE_NO_GPU = UINT16_MAX,
+    DECIDE_WINDOW = 64, /* recent readings of a pod */
+};
+
+/* TUNING: how far pods of one owner are busy together, of 1000.  The pods of the genai trace
+ * correlate with 0.1-0.2; half as much again is kept. */
+enum { DECIDE_TOGETHER_PERMILLE = 250 };
+
+/* How an owner is, or should be, served. */
+struct decide_way {
+    enum model_technique technique;
+    uint16_t gpu;      /* GPU table index; DECIDE_NO_GPU: any (exclusive only) */
+    uint8_t tier;      /* time-slicing */
+    uint8_t profile;   /* MIG */
+    uint16_t replicas; /* time-slicing: the most that the owner bears; else 1 */
+};
+
+struct decide_owner {
+    uint64_t uid; /* 0 = free row */
+    struct usage_digest digest;
+    struct usage_trust trust;
+    uint64_t readings;
+    uint32_t kills;
+    int64_t kill_wall_ns; /* of the last, 0 = none */
+    uint32_t pods_ended;
+    int64_t life_sum_ns; /* of the ended pods */
+    bool way_set;
+    struct decide_way way; /* wanted, when way_set */
+    int64_t way_since_wall_ns;
+    uint32_t bears;  /* pods of it that a GPU of its shared pool bears; 0 = not judged */
+    int64_t way_saving; /* micro-USD an hour, expected when it was chosen */
+    enum core_reason refused; /* last refusal told, so that it is told once */
+};
+
+struct decide_pod {
+    uint64_t uid; /* 0 = free row */
+    uint64_t owner;
+    struct usage_memory_track track;
+    int64_t sampled_wall_ns;
+    uint16_t busy[DECIDE_WINDOW]; /* ring of recent own readings, permille */
+    uint32_t busy_count;          /* readings ever; the ring's end is at count % DECIDE_WINDOW */
+    uint32_t memory_mib;          /* last own or attributed reading */
+    bool ended;
+    uint32_t moves;               /* by us, today (by wall day) */
+    int64_t move_day;
+};
+
+enum decide_mode { DECIDE_MODE_OTHER, DECIDE_MODE_EXCLUSIVE, DECIDE_MODE_SHARED, DECIDE_MODE_MIG };
+
+/* A node as the controller sees it in this run; index as in the picture. */
+struct decide_node {
+    enum decide_mode mode;
+    uint32_t pool; /* index into decide_run.pools, CORE_NO_INDEX for exclusive nodes */
+    uint32_t replicas;
+    uint32_t slots;      /* of its mode: GPUs, or GPUs x replicas, or instances */
+    uint32_t used;       /* of them, by pods that are not ended */
+    uint32_t cpu_free, ram_free;
+    bool usable;         /* ours, ready, no other owner, not frozen */
+    bool busy_rollout;   /* a rollout runs on it ... */
+    enum core_change change; /* ... of this kind */
+    bool entering;       /* on its way into `pool` */
+    bool closed;         /* cordoned, held, retiring or changing: takes no new pods */
+    bool retiring, held;
+    bool movable;        /* its pods may be evicted by us */
+    bool settled;        /* dwell is over */
+    bool taken;          /* chosen for a change in this run */
+};
+
+/* A pool of now. */
+struct decide_pool {
+    uint16_t cluster, gpu;
+    enum model_technique technique;
+    uint8_t tier;
+    char name[DECIDE_POOL_NAME_MAX];
+    uint32_t replicas;   /* wanted */
+    uint32_t owners;     /* whose template points here */
+    uint32_t pods;       /* alive here */
+    uint32_t pending;    /* of them, not bound */
+    uint32_t want;       /* slots: pods alive or expected, and the spare */
+    uint32_t have;       /* slots on nodes that stay, in use or open */
+    uint32_t open;       /* free slots that take pods now */
+    uint32_t want_profile[MIG_PROFILES_MAX]; /* MIG */
+};
+
+/* What lasts between runs about a pool. */
+struct decide_pool_memory {
+    char name[DECIDE_POOL_NAME_MAX];
+    uint16_t cluster;
+    int64_t surplus_since_mono_ns; /* 0 = no surplus */
+    uint32_t replicas;             /* now in force */
+    uint32_t next_replicas;        /* wanted since ... */
+    int64_t next_since_mono_ns;
+};
+
+struct core_decider {
+    struct core_options options;
+    struct map_u64 owner_rows, pod_rows; /* uid -> row */
+    struct decide_owner *owners;
+    uint32_t owner_count, owner_cap;
+    struct decide_pod *pods;
+    uint32_t pod_count, pod_cap;
+    uint32_t *pod_free; /* free rows of pods */
+    uint32_t pod_free_count;
+    struct decide_pool_memory pool_memory[DECIDE_POOLS_MAX];
+    uint32_t pool_memory_count;
+
+    bool dirty; /* something but samples changed since the last run of the controller */
+    int64_t control_mono_ns;
+    int64_t solve_mono_ns; /* when the last solve was asked for; INT64_MIN = never */
+    bool solving;
+    uint64_t solve_count;
+    struct arena *problem_arena;
+    struct place_problem *problem; /* open solve, in problem_arena */
+
+    struct arena *scratch; /* one run's memory */
+    struct core_intent *intents;
+    uint32_t intent_count, intent_cap;
+    struct core_decision refusals[DECIDE_REFUSALS_MAX];
+    uint32_t refusal_count;
+    struct map_u64 entering; /* node uid -> pool_memory row: the pool that we last gave it to */
+    struct map_u64 told; /* hash of a refusal -> 1: told once until it changes */
+};
+
+/* One run: what the parts pass around. */
+struct decide_run {
+    struct core_decider *d;
+    const struct core_picture *pic;
+    const struct core_now *now;
+    const struct policy *policy;
+    struct decide_node *nodes; /* by picture index */
+    struct decide_pool *pools;
+    uint32_t pool_count;
+};
+
+/* ---- decide_learn.c ---- */
+struct decide_owner *decide_owner_find(const struct core_decider *d, uint64_t uid);
+struct decide_pod *decide_pod_find(const struct core_decider *d, uint64_t uid);
+void decide_learn_sample(struct core_decider *d, const struct core_picture *pic,
+        const struct core_fact *fact);
+void decide_learn_pod(struct core_decider *d, const struct core_fact *fact);
+void decide_learn_incident(struct core_decider *d, const struct core_picture *pic,
+        const struct core_fact *fact);
+void decide_forget(struct core_decider *d, const struct core_fact *fact);
+
+/* ---- decide_way.c ---- */
+
+/* The class that an owner is treated as: declared, else inferred. */
+enum model_class decide_owner_class(const struct core_decider *d, const struct core_owner_fact *o);
+
+/* GPU memory that the policy lets pods use together, MiB of one GPU. */
+uint32_t decide_memory_limit(const struct policy *p, uint16_t gpu);
+
+/* What to keep for a pod: with its own track when it has one, else for a newcomer of the owner. */
+struct usage_reserve decide_reserve(const struct policy *p, const struct decide_owner *row,
+        const struct core_owner_fact *owner, const struct decide_pod *pod);
+
+/* The numbers behind a judgement, for texts and evidence. */
+struct decide_judgement {
+    enum core_reason reason; /* NONE = allowed */
+    uint16_t replicas;       /* the most that is allowed */
+    uint32_t reserve_mib, limit_mib;
+    uint32_t busy_permille, busy_next_permille; /* joint percentile at `replicas`, and one more */
+    int64_t history_ns;
+    uint32_t error_permille;
+};
+
+/* May the owner be time-sliced on `gpu`, and with how many of its pods on a GPU? */
+struct decide_judgement decide_judge_shared(const struct core_decider *d, const struct policy *p,
+        const struct core_now *now, const struct core_owner_fact *owner, uint16_t gpu);
+
+/* The way that the owner's template asks for today. */
+struct decide_way decide_way_now(const struct core_owner_fact *owner);
+bool decide_way_eq(const struct decide_way *a, const struct decide_way *b);
+
+/* Builds the problem of the regular solve into d->problem_arena; NULL when there is nothing. */
+struct place_problem *decide_problem_build(struct decide_run *run);
+
+/* Takes the ways of a valid solution over, where they gain enough. */
+void decide_ways_take(struct core_decider *d, const struct core_picture *pic,
+        const struct core_now *now, const struct place_solution *solution);
+
+/* Emits OWNER intents where the template differs from the way wanted. */
+void decide_owners_point(struct decide_run *run);
+
+/* ---- decide_pool.c ---- */
+void decide_pool_name(enum model_technique technique, uint16_t gpu, unsigned tier,
+        char ret_name[DECIDE_POOL_NAME_MAX]);
+/* False when `name` is no pool name of ours. */
+bool decide_pool_parse(struct str name, enum model_technique *ret_technique, uint16_t *ret_gpu,
+        uint8_t *ret_tier);
+/* The run's pool of that name, made when new; CORE_NO_INDEX when the name is not ours. */
+uint32_t decide_pool_get(struct decide_run *run, uint16_t cluster, struct str name);
+bool decide_pod_movable(const struct decide_run *run, uint32_t pod);
+void decide_pools_count(struct decide_run *run);
+struct decide_pool_memory *decide_pool_remember(
+        struct core_decider *d, const struct decide_pool *pool);
+/* Writes the node's MIG layouts of now into ret_target (by physical GPU, profiles only). */
+void decide_layouts_now(
+        const struct core_picture *pic, uint32_t node, struct core_node_target *ret_target);
+/* True when every pod of the node would find a free slot on other nodes of the same mode and pool,
+ * CPU and RAM included. */
+bool decide_pods_fit_elsewhere(const struct decide_run *run, uint32_t node);
+
+/* ---- decide_node.c, decide_hold.c ---- */
+void decide_capacity(struct decide_run *run);
+void decide_holds(struct decide_run *run);
+
+/* ---- decide_out.c ---- */
+struct core_intent *decide_intent_new(struct core_decider *d, enum core_intent_kind kind,
+        enum core_change change, enum core_reason reason);
+void decide_evidence(struct core_intent *intent, const char *name, int64_t value);
+/* Starts a NODE intent that keeps the node as it is; the caller changes what it wants. */
+struct core_intent *decide_node_intent(
+        struct decide_run *run, uint32_t node, enum core_change change, enum core_reason reason);
+void decide_refusal_evidence(struct core_decision *decision, const char *name, int64_t value);
+/* Records a refusal, once until the subject's refusal changes;
+ * NULL when it was told already. */
+struct core_decision *decide_refuse(struct core_decider *d, const struct core_now *now,
+        enum core_change change, enum core_reason reason, uint64_t subject);
+
+#endif

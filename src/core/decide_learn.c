@@ -1,0 +1,233 @@
+/* core/decide_learn.c - what owners and pods were seen to use: the decider's memory.
+ *
+ * Pure.  A reading counts for a pod when it is the pod's own: alone on its GPU or instance, or per
+ * process.  A reading of a shared GPU is split within bounds (usage/attribution.h); what stays
+ * uncertain widens nothing but the trust's error, and so never tightens. */
+#include "core/decide-priv.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { NS_PER_DAY_HOURS = 24, ATTRIBUTION_ERROR_MAX = 100, PRIOR_LEAST = 60 };
+
+struct decide_owner *decide_owner_find(const struct core_decider *d, uint64_t uid)
+{
+    uint32_t row = map_u64_find(&d->owner_rows, uid);
+    return row == MAP_NONE ? NULL : &d->owners[row];
+}
+
+struct decide_pod *decide_pod_find(const struct core_decider *d, uint64_t uid)
+{
+    uint32_t row = map_u64_find(&d->pod_rows, uid);
+    return row == MAP_NONE ? NULL : &d->pods[row];
+}
+
+static struct decide_owner *owner_get(struct core_decider *d, uint64_t uid)
+{
+    struct decide_owner *found = decide_owner_find(d, uid);
+    if (found != NULL)
+        return found;
+    uint32_t row = 0;
+    while (row < d->owner_count && d->owners[row].uid != 0)
+        row++;
+    if (row == d->owner_count) {
+        if (d->owner_count == d->owner_cap) {
+            d->owner_cap = d->owner_cap > 0 ? 2 * d->owner_cap : 64;
+            d->owners = mem_grow(d->owners, d->owner_cap, sizeof(*d->owners));
+        }
+        d->owner_count++;
+    }
+    memset(&d->owners[row], 0, sizeof(d->owners[row]));
+    d->owners[row].uid = uid;
+    map_u64_set(&d->owner_rows, uid, row);
+    return &d->owners[row];
+}
+
+static struct decide_pod *pod_get(struct core_decider *d, uint64_t uid, uint64_t owner)
+{
+    struct decide_pod *found = decide_pod_find(d, uid);
+    if (found != NULL)
+        return found;
+    uint32_t row = d->pod_count;
+    if (d->pod_free_count > 0) {
+        row = d->pod_free[--d->pod_free_count];
+    } else {
+        if (d->pod_count == d->pod_cap) {
+            d->pod_cap = d->pod_cap > 0 ? 2 * d->pod_cap : 256;
+            d->pods = mem_grow(d->pods, d->pod_cap, sizeof(*d->pods));
+            d->pod_free = mem_grow(d->pod_free, d->pod_cap, sizeof(*d->pod_free));
+        }
+        d->pod_count++;
+    }
+    memset(&d->pods[row], 0, sizeof(d->pods[row]));
+    d->pods[row].uid = uid;
+    d->pods[row].owner = owner;
+    map_u64_set(&d->pod_rows, uid, row);
+    return &d->pods[row];
+}
+
+/* One reading of one pod; `error` is 0 for its own. */
+struct reading {
+    int64_t wall_ns, age_ns;
+    uint8_t valid; /* CORE_VALID_* */
+    uint32_t busy_permille, sm_permille, memory_mib;
+    bool own;
+};
+
+static void take(struct core_decider *d, const struct core_pod_view *view, const struct reading *r)
+{
+    if (view->fact.owner == 0 || view->fact.phase == CORE_POD_ENDED)
+        return;
+    struct decide_owner *owner = owner_get(d, view->fact.owner);
+    struct decide_pod *pod = pod_get(d, view->fact.uid, view->fact.owner);
+
+    if (r->valid & CORE_VALID_BUSY) {
+        struct usage_sample sample = {.wall_ns = r->wall_ns, .busy_permille = r->busy_permille,
+                .sm_permille = r->sm_permille, .valid = USAGE_VALID_BUSY, .weight = 1};
+        if (r->valid & CORE_VALID_SM)
+            sample.valid |= USAGE_VALID_SM;
+        usage_digest_add(&owner->digest, &sample);
+        owner->readings++;
+        pod->busy[pod->busy_count % DECIDE_WINDOW] =
+                (uint16_t)num_min_u32(r->busy_permille, 1000);
+        pod->busy_count++;
+        pod->sampled_wall_ns = r->wall_ns;
+    }
+    if (r->valid & CORE_VALID_MEMORY) {
+        usage_memory_observe(&owner->digest.memory, &pod->track, r->age_ns, r->memory_mib);
+        pod->memory_mib = r->memory_mib;
+    }
+    if (r->own)
+        usage_trust_exclusive(&owner->trust, r->wall_ns);
+}
+
+static int64_t age_at(const struct core_pod_fact *pod, int64_t wall_ns)
+{
+    int64_t since = pod->started_wall_ns > 0 ? pod->started_wall_ns : pod->created_wall_ns;
+    return num_max_i64(0, wall_ns - since);
+}
+
+static void take_own(struct core_decider *d, const struct core_pod_view *view,
+        const struct core_sample_fact *s, int64_t wall_ns)
+{
+    struct reading r = {.wall_ns = wall_ns, .age_ns = age_at(&view->fact, wall_ns),
+            .valid = s->valid, .busy_permille = s->busy_permille, .sm_permille = s->sm_permille,
+            .memory_mib = s->memory_used_mib, .own = true};
+    take(d, view, &r);
+}
+
+/* Splits the busy time of a shared GPU over the pods that the exporter names.  Memory is not
+ * split: what a pod took is only known from its own readings and its siblings'. */
+static void take_shared(struct core_decider *d, const struct core_picture *pic,
+        const struct core_sample_fact *s, int64_t wall_ns)
+{
+    struct usage_prior priors[USAGE_SHARERS_MAX];
+    struct usage_share shares[USAGE_SHARERS_MAX];
+    uint32_t rows[USAGE_SHARERS_MAX];
+    uint32_t count = 0;
+
+    if (!(s->valid & CORE_VALID_BUSY) || s->occupant_count > USAGE_SHARERS_MAX)
+        return;
+    for (uint32_t i = 0; i < s->occupant_count; i++) {
+        uint32_t row = core_picture_pod(pic, s->occupants[i]);
+        if (row == CORE_NO_INDEX)
+            return; /* somebody we do not know takes a part */
+        const struct decide_owner *owner = decide_owner_find(d, pic->pods[row].fact.owner);
+        priors[count] = (struct usage_prior){0};
+        if (owner != NULL)
+            priors[count] = usage_prior_busy(&owner->digest, wall_ns, PRIOR_LEAST);
+        rows[count++] = row;
+    }
+    struct usage_attribution_query query = {.sum = s->busy_permille, .saturated = 950,
+            .error_max = ATTRIBUTION_ERROR_MAX, .count = count, .priors = priors};
+    (void)usage_attribute(&query, shares); /* how it came about shows in each share's bounds */
+    for (uint32_t i = 0; i < count; i++) {
+        const struct core_pod_view *view = &pic->pods[rows[i]];
+        struct decide_owner *owner = decide_owner_find(d, view->fact.owner);
+        if (owner != NULL)
+            usage_trust_attributed(&owner->trust, wall_ns, &shares[i]);
+        if (!shares[i].known)
+            continue;
+        struct reading r = {.wall_ns = wall_ns, .age_ns = age_at(&view->fact, wall_ns),
+                .valid = CORE_VALID_BUSY, .busy_permille = shares[i].value};
+        take(d, view, &r);
+    }
+}
+
+/* The pod whose own reading the picture took this sample for, or CORE_NO_INDEX. */
+static uint32_t own_pod(const struct core_picture *pic, const struct core_sample_fact *s,
+        int64_t wall_ns)
+{
+    uint32_t node = core_picture_node(pic, s->node);
+    if (node == CORE_NO_INDEX)
+        return CORE_NO_INDEX;
+    const struct core_node_view *view = &pic->nodes[node];
+    for (uint32_t i = 0; i < view->pod_count; i++) {
+        const struct core_pod_view *pod = &pic->pods[view->pods[i]];
+        if (pod->sample_wall_ns == wall_ns && pod->sample.gpu == s->gpu &&
+                pod->sample.start == s->start && pod->fact.phase == CORE_POD_RUNNING)
+            return view->pods[i];
+    }
+    return CORE_NO_INDEX;
+}
+
+void decide_learn_sample(struct core_decider *d, const struct core_picture *pic,
+        const struct core_fact *fact)
+{
+    const struct core_sample_fact *s = &fact->sample;
+    uint32_t row = CORE_NO_INDEX;
+
+    if (s->scope == CORE_SAMPLE_PROCESS || s->occupant_count == 1) {
+        if (s->occupant_count == 1 && s->occupants != NULL)
+            row = core_picture_pod(pic, s->occupants[0]);
+    } else if (s->occupant_count > 1 && s->occupants != NULL) {
+        take_shared(d, pic, s, fact->observed_wall_ns);
+        return;
+    } else {
+        row = own_pod(pic, s, fact->observed_wall_ns);
+    }
+    if (row != CORE_NO_INDEX)
+        take_own(d, &pic->pods[row], s, fact->observed_wall_ns);
+}
+
+void decide_learn_pod(struct core_decider *d, const struct core_fact *fact)
+{
+    const struct core_pod_fact *pod = &fact->pod;
+    struct decide_pod *row = decide_pod_find(d, pod->uid);
+    if (row == NULL || pod->phase != CORE_POD_ENDED || row->ended)
+        return;
+    struct decide_owner *owner = decide_owner_find(d, pod->owner);
+    row->ended = true;
+    if (owner == NULL)
+        return;
+    owner->pods_ended++;
+    owner->life_sum_ns += age_at(pod, fact->observed_wall_ns);
+}
+
+void decide_learn_incident(struct core_decider *d, const struct core_picture *pic,
+        const struct core_fact *fact)
+{
+    if (fact->incident.kind != CORE_INCIDENT_MEMORY_KILL || fact->incident.pod == 0)
+        return;
+    uint32_t row = core_picture_pod(pic, fact->incident.pod);
+    if (row == CORE_NO_INDEX || pic->pods[row].fact.owner == 0)
+        return;
+    struct decide_owner *owner = owner_get(d, pic->pods[row].fact.owner);
+    owner->kills++;
+    owner->kill_wall_ns = fact->observed_wall_ns;
+}
+
+void decide_forget(struct core_decider *d, const struct core_fact *fact)
+{
+    if (fact->source == CORE_SOURCE_PODS) {
+        uint32_t row = map_u64_remove(&d->pod_rows, fact->gone);
+        if (row == MAP_NONE)
+            return;
+        d->pods[row].uid = 0;
+        d->pod_free[d->pod_free_count++] = row;
+    } else if (fact->source == CORE_SOURCE_OWNERS) {
+        uint32_t row = map_u64_remove(&d->owner_rows, fact->gone);
+        if (row != MAP_NONE)
+            d->owners[row].uid = 0;
+    }
+}
