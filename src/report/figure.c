@@ -8,13 +8,14 @@
 #include <assert.h>
 
 /* The drawing in SVG user units; tenths of a unit are used for positions. */
-enum { WIDTH = 720, HEIGHT = 220, LEFT = 52, RIGHT = 8, TOP = 10, BOTTOM = 24 };
+enum { WIDTH = 720, WIDTH_WIDE = 1440, HEIGHT = 220, LEFT = 52, RIGHT = 8, TOP = 10, BOTTOM = 24 };
 
 enum series { SERIES_PROVISIONED, SERIES_REQUESTED, SERIES_USED, SERIES_COST };
 
 struct frame {
     int64_t start_ns, end_ns;
     int64_t top; /* value at the top edge */
+    int width;
 };
 
 static int64_t value_of(const struct report_point *p, enum series series)
@@ -36,7 +37,7 @@ static int64_t value_of(const struct report_point *p, enum series series)
 static int64_t x_tenths(const struct frame *f, int64_t wall_ns)
 {
     int64_t span = num_max_i64(f->end_ns - f->start_ns, 1);
-    return LEFT * 10 + num_muldiv_i64(wall_ns - f->start_ns, (WIDTH - LEFT - RIGHT) * 10, span);
+    return LEFT * 10 + num_muldiv_i64(wall_ns - f->start_ns, (f->width - LEFT - RIGHT) * 10, span);
 }
 
 static int64_t y_tenths(const struct frame *f, int64_t value)
@@ -96,7 +97,7 @@ static void put_grid(const struct frame *f, int64_t step, bool money, struct buf
     for (int64_t v = 0; v <= f->top; v += step) {
         long long y = (long long)y_tenths(f, v) / 10;
         buf_printf(out, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%lld\" y2=\"%lld\"/>", LEFT,
-                WIDTH - RIGHT, y, y);
+                f->width - RIGHT, y, y);
         buf_printf(out, "<text class=\"tick\" text-anchor=\"end\" x=\"%d\" y=\"%lld\">%s</text>\n",
                 LEFT - 6, y + 4, money ? report_money(text, v) : report_decimal(text, v, 3, 0));
     }
@@ -128,9 +129,9 @@ static void put_days(const struct frame *f, struct buf *out)
     }
 }
 
-static struct frame frame_for(const struct report_run *run, int64_t top)
+static struct frame frame_for(const struct report_run *run, int64_t top, int width)
 {
-    struct frame f = {.top = num_max_i64(top, 1)};
+    struct frame f = {.top = num_max_i64(top, 1), .width = width};
     if (run->point_count > 0) {
         f.start_ns = run->points[0].wall_ns;
         f.end_ns = num_max_i64(run->points[run->point_count - 1].wall_ns, f.start_ns + 1);
@@ -148,16 +149,16 @@ int64_t report_figure_top(const struct report_run *run)
     return top + top / 20;
 }
 
-static void begin_svg(const char *label, struct buf *out)
+static void begin_svg(const struct frame *f, const char *label, struct buf *out)
 {
-    buf_printf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n", WIDTH, HEIGHT,
-            label);
+    buf_printf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n", f->width,
+            HEIGHT, label);
 }
 
 void report_figure_gpus(const struct report_run *run, int64_t top_milli, struct buf *out)
 {
-    struct frame f = frame_for(run, top_milli);
-    begin_svg("GPUs over time: provisioned, requested, used", out);
+    struct frame f = frame_for(run, top_milli, WIDTH);
+    begin_svg(&f, "GPUs over time: provisioned, requested, used", out);
     put_grid(&f, grid_step(f.top, 1000), false, out);
     put_days(&f, out);
     put_area(&f, run, SERIES_PROVISIONED, "area-provisioned", out);
@@ -177,8 +178,8 @@ void report_figure_cost(
         for (uint32_t i = 0; i < runs[r]->point_count; i++)
             top = num_max_i64(top, value_of(&runs[r]->points[i], SERIES_COST));
     }
-    struct frame f = frame_for(before, top + top / 20);
-    begin_svg("cost a day over time, before and after", out);
+    struct frame f = frame_for(before, top + top / 20, WIDTH_WIDE);
+    begin_svg(&f, "cost a day over time, before and after", out);
     put_grid(&f, grid_step(f.top, NUM_MICROUSD_PER_USD), true, out);
     put_days(&f, out);
     put_area(&f, after, SERIES_COST, "area-after", out);

@@ -56,7 +56,7 @@ static void put_tiles(const struct report_result *r, struct buf *out)
     buf_puts(out, "<div class=\"tiles\">\n");
     put_change_note(
             note, sizeof note, b->gpus_provisioned_mean_milli, a->gpus_provisioned_mean_milli);
-    put_tile("GPUs provisioned, mean", report_decimal(t1, b->gpus_provisioned_mean_milli, 3, 1),
+    put_tile("GPUs, mean", report_decimal(t1, b->gpus_provisioned_mean_milli, 3, 1),
             report_decimal(t2, a->gpus_provisioned_mean_milli, 3, 1), note, out);
     put_change_note(note, sizeof note, b->cost_microusd_per_day, a->cost_microusd_per_day);
     put_tile("cost a day", report_money(t1, b->cost_microusd_per_day),
@@ -138,9 +138,9 @@ static void put_runs(const struct report_result *r, struct buf *out)
         top = num_max_i64(top, r->baselines[i].cost_microusd_per_day);
     buf_puts(out, "<section id=\"harm\"><h2>What it saves and what it risks</h2>\n"
                   "<div class=\"scroll\"><table><thead><tr><th></th><th>GPUs</th><th>used %</th>"
-                  "<th>cost a day</th><th class=\"l\"></th><th>memory kills</th>"
-                  "<th>overloaded %</th><th>latency %</th><th>evictions</th><th>p95 wait</th>"
-                  "<th>neighbours lost</th></tr></thead><tbody>\n");
+                  "<th>cost a day</th><th class=\"l\"></th><th>kills</th>"
+                  "<th>overload %</th><th>latency %</th><th>evictions</th><th>p95 wait</th>"
+                  "<th>lost</th></tr></thead><tbody>\n");
     put_run_row(&r->before, top, false, out);
     for (uint32_t i = 0; i < r->baseline_count; i++) {
         if (strcmp(r->baselines[i].key, "one_gpu_a_pod") != 0)
@@ -151,10 +151,10 @@ static void put_runs(const struct report_result *r, struct buf *out)
         put_run_row(&r->native, top, false, out);
     put_bound_row("no one can be below: policy's demands", &r->bound_policy, top, out);
     put_bound_row("no one can be below: true peaks", &r->bound_actual, top, out);
-    buf_puts(out, "</tbody></table></div>\n<p class=\"dim\">Memory kills: pods ended because the "
-                  "memory in use passed what the GPU has. Overloaded: (GPU, sample) pairs with two "
+    buf_puts(out, "</tbody></table></div>\n<p class=\"dim\">Kills: pods ended because the "
+                  "memory in use passed what the GPU has. Overload: (GPU, sample) pairs with two "
                   "or more pods whose busy time adds up to more than 100 %. Latency: "
-                  "(latency-sensitive pod, sample) pairs slower than their limit. Neighbours lost: "
+                  "(latency-sensitive pod, sample) pairs slower than their limit. Lost: "
                   "pods ended by another pod's fault. Evictions are ours.</p></section>\n");
 }
 
