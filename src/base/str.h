@@ -17,7 +17,7 @@ struct str {
 /* A view of a string literal, usable in static initialisers. */
 #define STR_LIT(s) ((struct str){(s), sizeof(s) - 1})
 
-/* For printf's "%.*s". */
+/* For printf's "%.*s"; `s` is evaluated twice. */
 #define STR_ARG(s) (int)(s).len, (s).ptr ? (s).ptr : ""
 
 /* The same for input that is quoted in an error: at most 64 bytes of it. */
