@@ -9,10 +9,8 @@
 #   make fuzz    each fuzz target for FUZZ_SECONDS (default 60)
 #   make bench   the programs under bench/, to build/bench/
 
-MESON = meson
 NINJA = ninja
 FUZZ_SECONDS = 60
-CI_BUILD = false
 
 all: build/build.ninja
 	@$(NINJA) -C build $(NINJA_FLAGS) slicewright
@@ -44,6 +42,6 @@ clean:
 	rm -rf build report.html
 
 build/build.ninja:
-	@$(MESON) setup build -Dci=$(CI_BUILD)
+	@tools/test/setup release
 
 .PHONY: all demo test check format fuzz bench clean
