@@ -151,6 +151,11 @@ class Lints(unittest.TestCase):
                   "int mig_cut(int a, int b, int (*c)(int, int), int d, int e, int at)")
         self.expect("lengths", "mig_cut has 6 parameters")
 
+    def test_outputs_are_no_parameters(self):
+        self.edit("src/mig/cut.c", "int mig_cut(int at)",
+                  "int mig_cut(int a, int b, int c, int d, int at, int *ret_x, void *reterr)")
+        self.assertEqual(self.run_lint("lengths")[0], 0)
+
     def test_long_file(self):
         self.edit("src/mig/cut.h", "int mig_cut", "\n" * 800 + "int mig_cut")
         self.expect("lengths", "src/mig/cut.h: has 806 lines")
