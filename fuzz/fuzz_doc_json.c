@@ -63,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int r = doc_parse_json(a, (struct str){(const char *)data, size}, INPUT_BYTES_MAX, &d, &e);
     if (r == 0) {
         struct buf out = BUF_INIT(OUTPUT_BYTES_MAX);
-        struct json_writer w = JSON_WRITER(&out, size % 3);
+        struct json_writer w = JSON_WRITER(&out, (unsigned)(size % 3));
         write_tree(&w, d);
         const struct doc *again = NULL;
         if (!out.overflow) {
