@@ -160,6 +160,8 @@ static void suggests_the_nearest_name(void **state)
     assert_string_equal(str_nearest(STR_LIT("gup"), names), "gpu");
     assert_null(str_nearest(STR_LIT("schedule"), names));
     assert_null(str_nearest(STR_LIT("x"), names));
+    assert_null(str_nearest(STR_LIT("gxx"), names));      /* two edits of three letters */
+    assert_null(str_nearest(STR_LIT("rexxxcas"), names)); /* three of eight */
     assert_null(str_nearest(STR_LIT(""), names));
     char long_name[200];
     memset(long_name, 'a', sizeof long_name);

@@ -6,9 +6,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -240,6 +242,29 @@ static void replaces_whole_files(void **state)
     assert_int_equal(st.st_mode & 0777, 0640);
 }
 
+/* The write fails half-way, as on a full disk. */
+static void leaves_the_old_file_when_it_fails(void **state)
+{
+    (void)state;
+    enum { ROOM = 100000 };
+    static char content[2 * ROOM];
+    char path[PATH_BYTES + 64];
+    struct err e = {0};
+    in_folder("kept", path);
+    assert_int_equal(os_file_write(path, STR_LIT("old"), OS_FILE_PLAIN, &e), 0);
+    unsigned files = count_files();
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    struct rlimit tight = {.rlim_cur = ROOM, .rlim_max = before.rlim_max};
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    int r = os_file_write(path, (struct str){content, sizeof content}, OS_FILE_PLAIN, &e);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(r, -EFBIG);
+    assert_content(path, STR_LIT("old"));
+    assert_int_equal(count_files(), files);
+}
+
 /* "-" in a child whose standard input and output are pipes; the input comes byte by byte. */
 static void uses_standard_streams(void **state)
 {
@@ -285,6 +310,7 @@ int main(void)
             cmocka_unit_test(refuses_broken_gzip),
             cmocka_unit_test(says_what_is_wrong),
             cmocka_unit_test(replaces_whole_files),
+            cmocka_unit_test(leaves_the_old_file_when_it_fails),
             cmocka_unit_test(uses_standard_streams),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);
