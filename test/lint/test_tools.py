@@ -82,8 +82,8 @@ class Count(Scratch):
     def test_adds_programs(self):
         self.assertEqual(
             self.count(("OK", "1..2\nok 1 - a\nok 2 - b\n"),
-                       ("OK", "ok 1 - c\nok 2 # SKIP d\n1..2\n")),
-            (0, "3 passed, 0 failed, 1 skipped"))
+                       ("OK", "ok 1 - c\nok 2 # SKIP d\nnot ok 3 # SKIP e\n1..3\n")),
+            (0, "3 passed, 0 failed, 2 skipped"))
 
     def test_failed_case(self):
         self.assertEqual(self.count(("FAIL", "1..2\nok 1 - a\nnot ok 2 - b\n")),
