@@ -17,7 +17,7 @@ all: build/build.ninja
 
 demo:
 	@tools/bootstrap build
-	@$(MAKE) all
+	@$(MAKE) --no-print-directory all
 	build/slicewright simulate --report report.html
 
 test:
