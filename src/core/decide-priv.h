@@ -4,7 +4,9 @@
  *
  *   decide.c         life, one run, the solve's coming and going
  *   decide_learn.c   facts -> what owners and pods were seen to use
- *   decide_way.c     the ways in which an owner may be served, hard rules first
+ *   decide_judge.c   may an owner share, and with how many: hard rules, then numbers
+ *   decide_way.c     the ways in which owners may be served, the problem made of them
+ *   decide_wish.c    the answer: where each owner is wished to be pointed
  *   decide_pool.c    the nodes and pools of now, counted afresh in each run
  *   decide_node.c    pool capacity: share, raise, lower, unshare, retire
  *   decide_hold.c    memory alarms, holds and releases on shared nodes
@@ -16,11 +18,13 @@
 #include "base/arena.h"
 #include "base/map.h"
 #include "base/num.h"
+#include "core/core.h"
 #include "core/intent.h"
 #include "core/picture.h"
 #include "model/gpu.h"
 #include "place/problem.h"
 #include "usage/attribution.h"
+#include "usage/classify.h"
 #include "usage/digest.h"
 #include "usage/joint.h"
 
@@ -30,11 +34,13 @@ enum {
     DECIDE_REFUSALS_MAX = 64, /* a run */
     DECIDE_NO_GPU = UINT16_MAX,
     DECIDE_WINDOW = 64, /* recent readings of a pod */
+    DECIDE_BUSY_CACHE = 8,
+    DECIDE_REPLICAS_LIMIT = 16, /* more pods a GPU than that were never tried on hardware */
 };
 
-/* TUNING: how far pods of one owner are busy together, of 1000.  The pods of the genai trace
- * correlate with 0.1-0.2; half as much again is kept. */
-enum { DECIDE_TOGETHER_PERMILLE = 250 };
+/* TUNING: how far pods of one owner are busy together, of 1000: near the mean correlation of the
+ * genai trace's pods. */
+enum { DECIDE_TOGETHER_PERMILLE = 100 };
 
 /* How an owner is, or should be, served. */
 struct decide_way {
@@ -45,11 +51,21 @@ struct decide_way {
     uint16_t replicas; /* time-slicing: the most that the owner bears; else 1 */
 };
 
+/* How many pods of an owner a GPU bears by joint busy time; kept for half an hour. */
+struct decide_busy {
+    int64_t wall_ns; /* 0 = empty */
+    uint32_t asked, target_permille;
+    uint16_t gpu, replicas;
+    uint32_t conflict_ppm, next_ppm; /* at `replicas`, and with one more */
+};
+
 struct decide_owner {
     uint64_t uid; /* 0 = free row */
     struct usage_digest digest;
     struct usage_trust trust;
     uint64_t readings;
+    struct usage_guess guess; /* of its class; refreshed at each solve */
+    struct decide_busy busy[DECIDE_BUSY_CACHE];
     uint32_t kills;
     int64_t kill_wall_ns; /* of the last, 0 = none */
     uint32_t pods_ended;
@@ -57,8 +73,10 @@ struct decide_owner {
     bool way_set;
     struct decide_way way; /* wanted, when way_set */
     int64_t way_since_wall_ns;
-    uint32_t bears;  /* pods of it that a GPU of its shared pool bears; 0 = not judged */
-    int64_t way_saving; /* micro-USD an hour, expected when it was chosen */
+    uint32_t bears;           /* pods of it that a GPU of its shared pool bears; 0 = not judged */
+    uint32_t way_doubts;      /* solves in a row that would rather stay */
+    int64_t way_cost_now;     /* micro-USD an hour of the way of then, when the wish was made */
+    int64_t way_saving;       /* micro-USD an hour, expected when it was chosen */
     enum core_reason refused; /* last refusal told, so that it is told once */
 };
 
@@ -71,7 +89,8 @@ struct decide_pod {
     uint32_t busy_count;          /* readings ever; the ring's end is at count % DECIDE_WINDOW */
     uint32_t memory_mib;          /* last own or attributed reading */
     bool ended;
-    uint32_t moves;               /* by us, today (by wall day) */
+    uint8_t gpu;    /* physical GPU by the last sample that named it; 255 = unknown */
+    uint32_t moves; /* by us, today (by wall day) */
     int64_t move_day;
 };
 
@@ -82,18 +101,18 @@ struct decide_node {
     enum decide_mode mode;
     uint32_t pool; /* index into decide_run.pools, CORE_NO_INDEX for exclusive nodes */
     uint32_t replicas;
-    uint32_t slots;      /* of its mode: GPUs, or GPUs x replicas, or instances */
-    uint32_t used;       /* of them, by pods that are not ended */
+    uint32_t slots; /* of its mode: GPUs, or GPUs x replicas, or instances */
+    uint32_t used;  /* of them, by pods that are not ended */
     uint32_t cpu_free, ram_free;
-    bool usable;         /* ours, ready, no other owner, not frozen */
-    bool busy_rollout;   /* a rollout runs on it ... */
+    bool usable;             /* ours, ready, no other owner, not frozen */
+    bool busy_rollout;       /* a rollout runs on it ... */
     enum core_change change; /* ... of this kind */
-    bool entering;       /* on its way into `pool` */
-    bool closed;         /* cordoned, held, retiring or changing: takes no new pods */
+    bool entering;           /* on its way into `pool` */
+    bool closed;             /* cordoned, held, retiring or changing: takes no new pods */
     bool retiring, held;
-    bool movable;        /* its pods may be evicted by us */
-    bool settled;        /* dwell is over */
-    bool taken;          /* chosen for a change in this run */
+    bool movable; /* its pods may be evicted by us */
+    bool settled; /* dwell is over */
+    bool taken;   /* chosen for a change in this run */
 };
 
 /* A pool of now. */
@@ -102,13 +121,13 @@ struct decide_pool {
     enum model_technique technique;
     uint8_t tier;
     char name[DECIDE_POOL_NAME_MAX];
-    uint32_t replicas;   /* wanted */
-    uint32_t owners;     /* whose template points here */
-    uint32_t pods;       /* alive here */
-    uint32_t pending;    /* of them, not bound */
-    uint32_t want;       /* slots: pods alive or expected, and the spare */
-    uint32_t have;       /* slots on nodes that stay, in use or open */
-    uint32_t open;       /* free slots that take pods now */
+    uint32_t replicas;                       /* wanted */
+    uint32_t owners;                         /* whose template points here */
+    uint32_t pods;                           /* alive here */
+    uint32_t pending;                        /* of them, not bound */
+    uint32_t want;                           /* slots: pods alive or expected, and the spare */
+    uint32_t have;                           /* slots on nodes that stay, in use or open */
+    uint32_t open;                           /* free slots that take pods now */
     uint32_t want_profile[MIG_PROFILES_MAX]; /* MIG */
 };
 
@@ -148,7 +167,7 @@ struct core_decider {
     struct core_decision refusals[DECIDE_REFUSALS_MAX];
     uint32_t refusal_count;
     struct map_u64 entering; /* node uid -> pool_memory row: the pool that we last gave it to */
-    struct map_u64 told; /* hash of a refusal -> 1: told once until it changes */
+    struct map_u64 told;     /* hash of a refusal -> 1: told once until it changes */
 };
 
 /* One run: what the parts pass around. */
@@ -165,14 +184,14 @@ struct decide_run {
 /* ---- decide_learn.c ---- */
 struct decide_owner *decide_owner_find(const struct core_decider *d, uint64_t uid);
 struct decide_pod *decide_pod_find(const struct core_decider *d, uint64_t uid);
-void decide_learn_sample(struct core_decider *d, const struct core_picture *pic,
-        const struct core_fact *fact);
+void decide_learn_sample(
+        struct core_decider *d, const struct core_picture *pic, const struct core_fact *fact);
 void decide_learn_pod(struct core_decider *d, const struct core_fact *fact);
-void decide_learn_incident(struct core_decider *d, const struct core_picture *pic,
-        const struct core_fact *fact);
+void decide_learn_incident(
+        struct core_decider *d, const struct core_picture *pic, const struct core_fact *fact);
 void decide_forget(struct core_decider *d, const struct core_fact *fact);
 
-/* ---- decide_way.c ---- */
+/* ---- decide_judge.c ---- */
 
 /* The class that an owner is treated as: declared, else inferred. */
 enum model_class decide_owner_class(const struct core_decider *d, const struct core_owner_fact *o);
@@ -184,26 +203,52 @@ uint32_t decide_memory_limit(const struct policy *p, uint16_t gpu);
 struct usage_reserve decide_reserve(const struct policy *p, const struct decide_owner *row,
         const struct core_owner_fact *owner, const struct decide_pod *pod);
 
+/* The quantile of siblings' peaks that a pool reserves for a pod, permille. */
+uint32_t decide_memory_quantile(const struct policy *p);
+uint32_t decide_conflict_allowed_ppm(const struct policy *p);
+/* The chance, ppm, that peaks which meet on a GPU may pass its memory; 0 = never. */
+uint32_t decide_memory_risk_limit(const struct policy *p);
+
 /* The numbers behind a judgement, for texts and evidence. */
 struct decide_judgement {
     enum core_reason reason; /* NONE = allowed */
     uint16_t replicas;       /* the most that is allowed */
     uint32_t reserve_mib, limit_mib;
-    uint32_t busy_permille, busy_next_permille; /* joint percentile at `replicas`, and one more */
+    uint32_t memory_ppm, memory_next_ppm; /* chance that peaks pass the limit; with one more */
+    /* Share of time in which pods pass the target together while none does alone: at `replicas`,
+     * with one more, and what the policy's percentile allows. */
+    uint32_t conflict_ppm, conflict_next_ppm, conflict_allowed_ppm;
     int64_t history_ns;
     uint32_t error_permille;
+    uint8_t profile;                                        /* MIG: the smallest that will do */
+    uint32_t compute_need_permille, compute_given_permille; /* SMs while busy, of the whole GPU */
 };
 
 /* May the owner be time-sliced on `gpu`, and with how many of its pods on a GPU? */
 struct decide_judgement decide_judge_shared(const struct core_decider *d, const struct policy *p,
         const struct core_now *now, const struct core_owner_fact *owner, uint16_t gpu);
 
+/* May it have a MIG instance of its own on `gpu`?  ret_profile: the smallest that will do. */
+struct decide_judgement decide_judge_mig(const struct core_decider *d, const struct policy *p,
+        const struct core_now *now, const struct core_owner_fact *owner, uint16_t gpu);
+
+/* The same for history alone: NONE, GUARD_HISTORY or GUARD_STALE. */
+enum core_reason decide_judge_history(const struct policy *p, const struct core_now *now,
+        const struct decide_owner *row, struct decide_judgement *j);
+
+/* ---- decide_way.c ---- */
+
 /* The way that the owner's template asks for today. */
 struct decide_way decide_way_now(const struct core_owner_fact *owner);
 bool decide_way_eq(const struct decide_way *a, const struct decide_way *b);
 
+/* Of one GPU of the kind, micro-USD an hour. */
+int64_t decide_gpu_price(const struct place_kind *kind);
+
 /* Builds the problem of the regular solve into d->problem_arena; NULL when there is nothing. */
 struct place_problem *decide_problem_build(struct decide_run *run);
+
+/* ---- decide_wish.c ---- */
 
 /* Takes the ways of a valid solution over, where they gain enough. */
 void decide_ways_take(struct core_decider *d, const struct core_picture *pic,
@@ -216,8 +261,8 @@ void decide_owners_point(struct decide_run *run);
 void decide_pool_name(enum model_technique technique, uint16_t gpu, unsigned tier,
         char ret_name[DECIDE_POOL_NAME_MAX]);
 /* False when `name` is no pool name of ours. */
-bool decide_pool_parse(struct str name, enum model_technique *ret_technique, uint16_t *ret_gpu,
-        uint8_t *ret_tier);
+bool decide_pool_parse(
+        struct str name, enum model_technique *ret_technique, uint16_t *ret_gpu, uint8_t *ret_tier);
 /* The run's pool of that name, made when new; CORE_NO_INDEX when the name is not ours. */
 uint32_t decide_pool_get(struct decide_run *run, uint16_t cluster, struct str name);
 bool decide_pod_movable(const struct decide_run *run, uint32_t pod);

@@ -62,6 +62,7 @@ static struct decide_pod *pod_get(struct core_decider *d, uint64_t uid, uint64_t
     memset(&d->pods[row], 0, sizeof(d->pods[row]));
     d->pods[row].uid = uid;
     d->pods[row].owner = owner;
+    d->pods[row].gpu = UINT8_MAX;
     map_u64_set(&d->pod_rows, uid, row);
     return &d->pods[row];
 }
@@ -82,14 +83,16 @@ static void take(struct core_decider *d, const struct core_pod_view *view, const
     struct decide_pod *pod = pod_get(d, view->fact.uid, view->fact.owner);
 
     if (r->valid & CORE_VALID_BUSY) {
-        struct usage_sample sample = {.wall_ns = r->wall_ns, .busy_permille = r->busy_permille,
-                .sm_permille = r->sm_permille, .valid = USAGE_VALID_BUSY, .weight = 1};
+        struct usage_sample sample = {.wall_ns = r->wall_ns,
+                .busy_permille = r->busy_permille,
+                .sm_permille = r->sm_permille,
+                .valid = USAGE_VALID_BUSY,
+                .weight = 1};
         if (r->valid & CORE_VALID_SM)
             sample.valid |= USAGE_VALID_SM;
         usage_digest_add(&owner->digest, &sample);
         owner->readings++;
-        pod->busy[pod->busy_count % DECIDE_WINDOW] =
-                (uint16_t)num_min_u32(r->busy_permille, 1000);
+        pod->busy[pod->busy_count % DECIDE_WINDOW] = (uint16_t)num_min_u32(r->busy_permille, 1000);
         pod->busy_count++;
         pod->sampled_wall_ns = r->wall_ns;
     }
@@ -107,12 +110,30 @@ static int64_t age_at(const struct core_pod_fact *pod, int64_t wall_ns)
     return num_max_i64(0, wall_ns - since);
 }
 
-static void take_own(struct core_decider *d, const struct core_pod_view *view,
-        const struct core_sample_fact *s, int64_t wall_ns)
+/* Busy time of the reference model (speed 1000) for a reading of the node's GPU. */
+static uint32_t busy_reference(const struct core_picture *pic, uint32_t node, uint32_t busy)
 {
-    struct reading r = {.wall_ns = wall_ns, .age_ns = age_at(&view->fact, wall_ns),
-            .valid = s->valid, .busy_permille = s->busy_permille, .sm_permille = s->sm_permille,
-            .memory_mib = s->memory_used_mib, .own = true};
+    if (node == CORE_NO_INDEX)
+        return busy;
+    const struct model_gpu *gpu = model_gpu_get(pic->nodes[node].fact.gpu);
+    return (uint32_t)num_min_i64(1000, num_muldiv_i64(busy, gpu->speed_permille, 1000));
+}
+
+static void take_own(struct core_decider *d, const struct core_picture *pic, uint32_t row,
+        const struct core_fact *fact)
+{
+    const struct core_pod_view *view = &pic->pods[row];
+    const struct core_sample_fact *s = &fact->sample;
+    int64_t wall_ns = fact->observed_wall_ns;
+    struct reading r = {.wall_ns = wall_ns,
+            .age_ns = age_at(&view->fact, wall_ns),
+            .valid = s->valid,
+            .sm_permille = s->sm_permille,
+            .memory_mib = s->memory_used_mib,
+            .own = true};
+    r.busy_permille = busy_reference(pic, view->node, s->busy_permille);
+    if (s->start != UINT8_MAX) /* an instance's busy time says nothing of a whole GPU's */
+        r.valid &= (uint8_t) ~(CORE_VALID_BUSY | CORE_VALID_SM);
     take(d, view, &r);
 }
 
@@ -138,8 +159,11 @@ static void take_shared(struct core_decider *d, const struct core_picture *pic,
             priors[count] = usage_prior_busy(&owner->digest, wall_ns, PRIOR_LEAST);
         rows[count++] = row;
     }
-    struct usage_attribution_query query = {.sum = s->busy_permille, .saturated = 950,
-            .error_max = ATTRIBUTION_ERROR_MAX, .count = count, .priors = priors};
+    struct usage_attribution_query query = {.sum = s->busy_permille,
+            .saturated = 950,
+            .error_max = ATTRIBUTION_ERROR_MAX,
+            .count = count,
+            .priors = priors};
     (void)usage_attribute(&query, shares); /* how it came about shows in each share's bounds */
     for (uint32_t i = 0; i < count; i++) {
         const struct core_pod_view *view = &pic->pods[rows[i]];
@@ -148,15 +172,17 @@ static void take_shared(struct core_decider *d, const struct core_picture *pic,
             usage_trust_attributed(&owner->trust, wall_ns, &shares[i]);
         if (!shares[i].known)
             continue;
-        struct reading r = {.wall_ns = wall_ns, .age_ns = age_at(&view->fact, wall_ns),
-                .valid = CORE_VALID_BUSY, .busy_permille = shares[i].value};
+        struct reading r = {.wall_ns = wall_ns,
+                .age_ns = age_at(&view->fact, wall_ns),
+                .valid = CORE_VALID_BUSY,
+                .busy_permille = busy_reference(pic, view->node, shares[i].value)};
         take(d, view, &r);
     }
 }
 
 /* The pod whose own reading the picture took this sample for, or CORE_NO_INDEX. */
-static uint32_t own_pod(const struct core_picture *pic, const struct core_sample_fact *s,
-        int64_t wall_ns)
+static uint32_t own_pod(
+        const struct core_picture *pic, const struct core_sample_fact *s, int64_t wall_ns)
 {
     uint32_t node = core_picture_node(pic, s->node);
     if (node == CORE_NO_INDEX)
@@ -171,12 +197,17 @@ static uint32_t own_pod(const struct core_picture *pic, const struct core_sample
     return CORE_NO_INDEX;
 }
 
-void decide_learn_sample(struct core_decider *d, const struct core_picture *pic,
-        const struct core_fact *fact)
+void decide_learn_sample(
+        struct core_decider *d, const struct core_picture *pic, const struct core_fact *fact)
 {
     const struct core_sample_fact *s = &fact->sample;
     uint32_t row = CORE_NO_INDEX;
 
+    for (uint32_t i = 0; s->occupants != NULL && i < s->occupant_count; i++) {
+        struct decide_pod *pod = decide_pod_find(d, s->occupants[i]);
+        if (pod != NULL)
+            pod->gpu = s->gpu;
+    }
     if (s->scope == CORE_SAMPLE_PROCESS || s->occupant_count == 1) {
         if (s->occupant_count == 1 && s->occupants != NULL)
             row = core_picture_pod(pic, s->occupants[0]);
@@ -187,14 +218,18 @@ void decide_learn_sample(struct core_decider *d, const struct core_picture *pic,
         row = own_pod(pic, s, fact->observed_wall_ns);
     }
     if (row != CORE_NO_INDEX)
-        take_own(d, &pic->pods[row], s, fact->observed_wall_ns);
+        take_own(d, pic, row, fact);
 }
 
 void decide_learn_pod(struct core_decider *d, const struct core_fact *fact)
 {
     const struct core_pod_fact *pod = &fact->pod;
-    struct decide_pod *row = decide_pod_find(d, pod->uid);
-    if (row == NULL || pod->phase != CORE_POD_ENDED || row->ended)
+    if (pod->owner == 0)
+        return;
+    struct decide_pod *row = pod_get(d, pod->uid, pod->owner);
+    if (pod->device_count == 1)
+        row->gpu = pod->devices[0].gpu;
+    if (pod->phase != CORE_POD_ENDED || row->ended)
         return;
     struct decide_owner *owner = decide_owner_find(d, pod->owner);
     row->ended = true;
@@ -204,8 +239,8 @@ void decide_learn_pod(struct core_decider *d, const struct core_fact *fact)
     owner->life_sum_ns += age_at(pod, fact->observed_wall_ns);
 }
 
-void decide_learn_incident(struct core_decider *d, const struct core_picture *pic,
-        const struct core_fact *fact)
+void decide_learn_incident(
+        struct core_decider *d, const struct core_picture *pic, const struct core_fact *fact)
 {
     if (fact->incident.kind != CORE_INCIDENT_MEMORY_KILL || fact->incident.pod == 0)
         return;

@@ -24,8 +24,8 @@ void decide_pool_name(enum model_technique technique, uint16_t gpu, unsigned tie
     }
 }
 
-bool decide_pool_parse(struct str name, enum model_technique *ret_technique, uint16_t *ret_gpu,
-        uint8_t *ret_tier)
+bool decide_pool_parse(
+        struct str name, enum model_technique *ret_technique, uint16_t *ret_gpu, uint8_t *ret_tier)
 {
     char candidate[DECIDE_POOL_NAME_MAX];
     enum model_technique technique = MODEL_TECHNIQUE_TIME_SLICING;
@@ -62,8 +62,8 @@ uint32_t decide_pool_get(struct decide_run *run, uint16_t cluster, struct str na
     if (run->pool_count == DECIDE_POOLS_MAX || !decide_pool_parse(name, &technique, &gpu, &tier))
         return CORE_NO_INDEX;
     struct decide_pool *pool = &run->pools[run->pool_count];
-    *pool = (struct decide_pool){.cluster = cluster, .gpu = gpu, .technique = technique,
-            .tier = tier};
+    *pool = (struct decide_pool){
+            .cluster = cluster, .gpu = gpu, .technique = technique, .tier = tier};
     memcpy(pool->name, name.ptr, name.len);
     return run->pool_count++;
 }
@@ -182,8 +182,7 @@ static void node_count(struct decide_run *run, uint32_t node)
     state->held = rollout.held;
     state->closed = view->fact.unschedulable || rollout.held || rollout.retiring ||
                     (rollout.active && rollout.change != CORE_CHANGE_REPLICAS_RAISE);
-    state->settled =
-            run->now->wall_ns - view->config_since_wall_ns >= run->policy->dwell_ns;
+    state->settled = run->now->wall_ns - view->config_since_wall_ns >= run->policy->dwell_ns;
     node_pods_count(run, node);
     switch (state->mode) {
     case DECIDE_MODE_EXCLUSIVE:
@@ -273,8 +272,8 @@ static void pool_add_owner(struct decide_run *run, uint32_t row, uint32_t alive)
     /* The replica count of the pool is the least of what its owners bear. */
     const struct decide_owner *mine = decide_owner_find(run->d, o->uid);
     if (pool->technique == MODEL_TECHNIQUE_TIME_SLICING && mine != NULL && mine->bears > 0)
-        pool->replicas = pool->replicas == 0 ? mine->bears
-                                             : num_min_u32(pool->replicas, mine->bears);
+        pool->replicas =
+                pool->replicas == 0 ? mine->bears : num_min_u32(pool->replicas, mine->bears);
 }
 
 static void pool_finish(struct decide_run *run, struct decide_pool *pool)

@@ -1,0 +1,218 @@
+/* core/decide_hold.c - memory on shared GPUs: evict before a kill, close before it gets tight.
+ *
+ * Pure.  Pods land on a shared node without asking anybody, so memory is watched where they meet:
+ * a node is held (cordoned) while another pod would more likely than not be one too many, and one
+ * pod is moved away when the memory in use passes the policy's alarm.  Both need a fresh reading.
+ */
+#include "core/decide-priv.h"
+
+#include <stdio.h>
+
+/* What is on one GPU of a shared node. */
+struct gpu_set {
+    uint32_t pods[USAGE_SHARERS_MAX]; /* picture rows */
+    uint32_t count;
+    bool known; /* which pods are on it */
+};
+
+static void gpu_set_collect(
+        const struct decide_run *run, uint32_t node, uint8_t gpu, struct gpu_set *set)
+{
+    const struct core_node_view *view = &run->pic->nodes[node];
+    *set = (struct gpu_set){.known = true};
+    for (uint32_t i = 0; i < view->pod_count; i++) {
+        const struct core_pod_view *pod = &run->pic->pods[view->pods[i]];
+        const struct decide_pod *mine = decide_pod_find(run->d, pod->fact.uid);
+        uint8_t at = view->fact.gpu_count == 1 ? 0 : mine != NULL ? mine->gpu : UINT8_MAX;
+        if (at == UINT8_MAX)
+            set->known = false; /* it may be here: count it */
+        if ((at == gpu || at == UINT8_MAX) && set->count < USAGE_SHARERS_MAX)
+            set->pods[set->count++] = view->pods[i];
+    }
+}
+
+static bool reading_fresh(const struct decide_run *run, const struct core_gpu_view *gpu)
+{
+    return (gpu->sample.valid & CORE_VALID_MEMORY) != 0 && gpu->observed_wall_ns != 0 &&
+           run->now->wall_ns - gpu->observed_wall_ns <= run->policy->stale_after_ns;
+}
+
+/* ---- alarm ---- */
+
+/* The pod whose eviction costs the least: the youngest that comes back. */
+static uint32_t victim(const struct decide_run *run, const struct gpu_set *set)
+{
+    uint32_t best = CORE_NO_INDEX;
+    for (uint32_t i = 0; i < set->count; i++) {
+        const struct core_pod_view *pod = &run->pic->pods[set->pods[i]];
+        if (pod->owner == CORE_NO_INDEX || pod->fact.phase != CORE_POD_RUNNING)
+            continue;
+        const struct core_owner_fact *o = &run->pic->owners[pod->owner].fact;
+        if (o->kind == MODEL_OWNER_BARE || o->kind == MODEL_OWNER_DAEMONSET || o->foreign.len > 0)
+            continue;
+        if (best == CORE_NO_INDEX ||
+                pod->fact.started_wall_ns > run->pic->pods[best].fact.started_wall_ns)
+            best = set->pods[i];
+    }
+    return best;
+}
+
+static void alarm_check(struct decide_run *run, uint32_t node, uint8_t gpu)
+{
+    const struct core_node_view *view = &run->pic->nodes[node];
+    const struct core_gpu_view *g = &view->gpus[gpu];
+    uint64_t usable = model_gpu_get(view->fact.gpu)->memory_usable_mib;
+    uint32_t alarm = (uint32_t)(usable * run->policy->memory_alarm_permille / 1000);
+    struct gpu_set set;
+
+    if (!reading_fresh(run, g) || g->sample.memory_used_mib <= alarm)
+        return;
+    gpu_set_collect(run, node, gpu, &set);
+    if (!set.known || set.count < 2)
+        return;
+    uint32_t row = victim(run, &set);
+    if (row == CORE_NO_INDEX)
+        return;
+    const struct core_pod_view *pod = &run->pic->pods[row];
+    /* A reading from before the last pod left or came says nothing of now. */
+    if (pod->fact.started_wall_ns >= g->observed_wall_ns)
+        return;
+    struct core_intent *i = decide_intent_new(
+            run->d, CORE_INTENT_MOVE, CORE_CHANGE_POD_MOVE, CORE_REASON_MEMORY_ALARM);
+    i->cluster = view->fact.cluster;
+    i->pod = pod->fact.uid;
+    i->owner = pod->fact.owner;
+    i->gpu = UINT8_MAX;
+    i->urgent = true;
+    (void)snprintf(i->why, sizeof(i->why),
+            "GPU %u holds %u MiB, alarm at %u of %u; its youngest pod of %u goes before one is "
+            "killed",
+            gpu, g->sample.memory_used_mib, alarm, (uint32_t)usable, set.count);
+    decide_evidence(i, "memory_used_mib", g->sample.memory_used_mib);
+    decide_evidence(i, "memory_alarm_mib", alarm);
+    decide_evidence(i, "memory_usable_mib", (int64_t)usable);
+    decide_evidence(i, "pods_on_gpu", set.count);
+}
+
+/* ---- hold ---- */
+
+/* The owner of the node's pool whose next pod would take the most; its row in the picture. */
+static uint32_t newcomer(const struct decide_run *run, uint32_t pool)
+{
+    uint32_t best = CORE_NO_INDEX;
+    uint32_t best_mib = 0;
+    for (uint32_t i = 0; i < run->pic->owner_count; i++) {
+        const struct core_owner_view *view = &run->pic->owners[i];
+        if (!view->live || view->fact.cluster != run->pools[pool].cluster ||
+                !str_eq_c(view->fact.pool, run->pools[pool].name))
+            continue;
+        const struct decide_owner *row = decide_owner_find(run->d, view->fact.uid);
+        uint32_t mib = decide_reserve(run->policy, row, &view->fact, NULL).mib;
+        if (best == CORE_NO_INDEX || mib > best_mib) {
+            best = i;
+            best_mib = mib;
+        }
+    }
+    return best;
+}
+
+/* The chance that the peaks of the pods on the GPU and of one more pass its memory. */
+static uint32_t risk_with(
+        const struct decide_run *run, const struct gpu_set *set, uint32_t owner, uint32_t limit_mib)
+{
+    struct usage_memory_member members[USAGE_SHARERS_MAX + 1];
+    static const struct usage_memory nothing;
+    uint32_t count = 0;
+    uint64_t reserve = 0;
+
+    for (uint32_t i = 0; i <= set->count; i++) {
+        const struct core_pod_view *pod = i < set->count ? &run->pic->pods[set->pods[i]] : NULL;
+        uint32_t of = pod != NULL ? pod->owner : owner;
+        if (of == CORE_NO_INDEX)
+            return 1000000;
+        const struct core_owner_fact *o = &run->pic->owners[of].fact;
+        const struct decide_owner *row = decide_owner_find(run->d, o->uid);
+        const struct decide_pod *mine = pod != NULL ? decide_pod_find(run->d, pod->fact.uid) : NULL;
+        reserve += decide_reserve(run->policy, row, o, mine).mib;
+        members[count++] =
+                (struct usage_memory_member){.owner = row != NULL ? &row->digest.memory : &nothing,
+                        .track = mine != NULL ? &mine->track : NULL,
+                        .floor_mib = o->declared_memory_mib};
+    }
+    if (reserve <= limit_mib)
+        return 0;
+    if (run->policy->memory_risk_ppm == 0)
+        return 1000000;
+    return usage_memory_risk_ppm(members, count, limit_mib);
+}
+
+/* The GPU on which another pod is least welcome; its risk in ppm, 0 when none is full of memory. */
+static uint32_t worst_gpu(const struct decide_run *run, uint32_t node, uint32_t owner,
+        uint8_t *ret_gpu, uint32_t *ret_used_mib)
+{
+    const struct core_node_view *view = &run->pic->nodes[node];
+    uint32_t limit = decide_memory_limit(run->policy, view->fact.gpu);
+    uint32_t worst = 0;
+
+    for (uint8_t g = 0; g < view->fact.gpu_count && g < CORE_GPUS_MAX; g++) {
+        struct gpu_set set;
+        gpu_set_collect(run, node, g, &set);
+        if (set.count == 0 || (set.known && set.count >= run->nodes[node].replicas))
+            continue; /* empty, or nobody can come */
+        uint32_t risk = risk_with(run, &set, owner, limit);
+        if (risk > worst) {
+            worst = risk;
+            *ret_gpu = g;
+            *ret_used_mib =
+                    reading_fresh(run, &view->gpus[g]) ? view->gpus[g].sample.memory_used_mib : 0;
+        }
+    }
+    return worst;
+}
+
+static void hold_check(struct decide_run *run, uint32_t node)
+{
+    struct decide_node *s = &run->nodes[node];
+    uint32_t owner = newcomer(run, s->pool);
+    uint32_t allowed = decide_memory_risk_limit(run->policy);
+    uint32_t used_mib = 0;
+    uint8_t gpu = 0;
+
+    if (owner == CORE_NO_INDEX || s->taken)
+        return;
+    uint32_t risk = worst_gpu(run, node, owner, &gpu, &used_mib);
+    /* A held node opens again only with some distance, so that it does not swing. */
+    bool tight = s->held ? risk > allowed - allowed / 5 : risk > allowed;
+    if (tight == s->held)
+        return;
+    struct core_intent *i =
+            decide_node_intent(run, node, tight ? CORE_CHANGE_HOLD : CORE_CHANGE_RELEASE,
+                    tight ? CORE_REASON_GUARD_MEMORY : CORE_REASON_DEMAND_FALLS);
+    i->target.hold = tight;
+    i->urgent = true;
+    (void)snprintf(i->why, sizeof(i->why),
+            "another pod of %.40s on GPU %u would pass its memory with %u ppm (allowed %u); %u MiB "
+            "in use now",
+            run->pic->owners[owner].fact.name.len > 0 ? run->pic->owners[owner].fact.name.ptr : "",
+            gpu, risk, allowed, used_mib);
+    decide_evidence(i, "risk_ppm", risk);
+    decide_evidence(i, "risk_allowed_ppm", allowed);
+    decide_evidence(i, "memory_used_mib", used_mib);
+    decide_evidence(i, "memory_limit_mib",
+            decide_memory_limit(run->policy, run->pic->nodes[node].fact.gpu));
+    s->taken = true;
+}
+
+void decide_holds(struct decide_run *run)
+{
+    for (uint32_t i = 0; i < run->pic->node_count; i++) {
+        const struct core_node_view *view = &run->pic->nodes[i];
+        const struct decide_node *s = &run->nodes[i];
+        if (!view->live || !s->usable || s->mode != DECIDE_MODE_SHARED || s->pool == CORE_NO_INDEX)
+            continue;
+        for (uint8_t g = 0; g < view->fact.gpu_count && g < CORE_GPUS_MAX; g++)
+            alarm_check(run, i, g);
+        if (!s->busy_rollout && !s->retiring)
+            hold_check(run, i);
+    }
+}

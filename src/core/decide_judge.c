@@ -1,0 +1,248 @@
+/* core/decide_judge.c - may this owner share a GPU, and with how many: hard rules, then numbers.
+ *
+ * Pure.  The order of the rules is the order in which they are told: what the owner is comes before
+ * what it was seen to use.  Each answer carries the numbers it rests on. */
+#include "core/decide-priv.h"
+
+#include <string.h>
+
+/* TUNING: an owner counts as known after so many readings, whatever their span (a metric gap is no
+ * history); the error bound past which attributed demand tightens nothing. */
+enum { READINGS_MIN = 60, HOUR_LEAST = 40, ERROR_MAX_PERMILLE = 250, OWN_GROWTH_PERMILLE = 300 };
+
+/* TUNING: in the busiest hour pods may meet this many times as often as over all time. */
+enum { PEAK_FACTOR = 5 };
+
+uint32_t decide_conflict_allowed_ppm(const struct policy *p)
+{
+    return (1000 - num_min_u32(p->percentile_permille, 1000)) * 1000;
+}
+
+enum model_class decide_owner_class(const struct core_decider *d, const struct core_owner_fact *o)
+{
+    const struct decide_owner *row = decide_owner_find(d, o->uid);
+    if (o->class_declared != MODEL_CLASS_UNKNOWN)
+        return o->class_declared;
+    if (o->gpus_per_pod > 1)
+        return MODEL_CLASS_TRAINING;
+    return row == NULL ? MODEL_CLASS_UNKNOWN : row->guess.workload_class;
+}
+
+uint32_t decide_memory_limit(const struct policy *p, uint16_t gpu)
+{
+    uint64_t usable = model_gpu_get(gpu)->memory_usable_mib;
+    return (uint32_t)(usable * (1000 - num_min_u32(p->memory_headroom_permille, 1000)) / 1000);
+}
+
+/* TUNING: with no accepted risk, the largest sibling is reserved for each pod.  With risk, a pool
+ * is dimensioned for pods that more likely than not fit together, since holds and alarms watch each
+ * GPU (decide_hold.c): peaks rarely meet.  On the genai trace this gives 2 pods on 80 GiB; a tenth
+ * instead of a half gives none. */
+enum { DIMENSION_RISK_PPM = 500000, QUANTILE_PERMILLE = 900 };
+
+uint32_t decide_memory_risk_limit(const struct policy *p)
+{
+    return p->memory_risk_ppm == 0 ? 0 : DIMENSION_RISK_PPM;
+}
+
+uint32_t decide_memory_quantile(const struct policy *p)
+{
+    return p->memory_risk_ppm == 0 ? 1000 : QUANTILE_PERMILLE;
+}
+
+struct usage_reserve decide_reserve(const struct policy *p, const struct decide_owner *row,
+        const struct core_owner_fact *owner, const struct decide_pod *pod)
+{
+    static const struct usage_memory nothing;
+    struct usage_reserve_query query = {.track = pod != NULL ? &pod->track : NULL,
+            .quantile_permille = decide_memory_quantile(p),
+            .declared_mib = owner->declared_memory_mib,
+            .preallocates = owner->preallocates,
+            .own_growth_permille = OWN_GROWTH_PERMILLE};
+    return usage_memory_reserve(row != NULL ? &row->digest.memory : &nothing, &query);
+}
+
+/* The histogram of the busiest hour that was seen often enough; of all time when none was. */
+static void busiest_hour(const struct usage_digest *digest, struct usage_histogram *ret)
+{
+    uint32_t best_mean = 0;
+    usage_digest_all(digest, USAGE_METRIC_BUSY, ret);
+    for (unsigned slot = 0; slot < USAGE_SLOTS; slot++) {
+        struct usage_histogram h;
+        usage_digest_slot(digest, USAGE_METRIC_BUSY, slot, &h);
+        uint32_t mean = h.total >= HOUR_LEAST ? usage_histogram_mean(&h) : 0;
+        if (mean > best_mean) {
+            best_mean = mean;
+            *ret = h;
+        }
+    }
+}
+
+/* Joint demand of a growing number of equal pods. */
+struct conflict {
+    struct usage_joint joint;
+    struct usage_dist pod;
+    uint32_t limit_permille;
+    uint32_t alone_ppm; /* one pod passes the limit by itself */
+    uint32_t none_ppm;  /* no one of `count` independent pods does */
+};
+
+static void conflict_init(
+        struct conflict *c, const struct usage_histogram *h, uint16_t gpu, uint32_t limit_permille)
+{
+    struct usage_dist reference;
+    usage_dist_from(h, USAGE_EDGE_MIDDLE, &reference);
+    usage_dist_scale(&reference, 1000 * 1000 / model_gpu_get(gpu)->speed_permille, &c->pod);
+    usage_joint_init(&c->joint);
+    c->limit_permille = limit_permille;
+    struct usage_joint one;
+    usage_joint_init(&one);
+    usage_joint_add(&one, &c->pod);
+    c->alone_ppm = usage_joint_exceeds_ppm(&one, limit_permille, 0);
+    c->none_ppm = 1000000;
+}
+
+/* Adds a pod.  Returns the share of time (ppm) in which the pods together pass the limit while none
+ * does by itself: what sharing, and nothing else, is to blame for. */
+static uint32_t conflict_add(struct conflict *c)
+{
+    usage_joint_add(&c->joint, &c->pod);
+    c->none_ppm = (uint32_t)num_muldiv_i64(c->none_ppm, 1000000 - (int64_t)c->alone_ppm, 1000000);
+    uint32_t together = DECIDE_TOGETHER_PERMILLE;
+    int64_t any = num_muldiv_i64(1000000 - (int64_t)c->none_ppm, 1000 - together, 1000) +
+                  num_muldiv_i64(c->alone_ppm, together, 1000);
+    int64_t above = usage_joint_exceeds_ppm(&c->joint, c->limit_permille, together);
+    return (uint32_t)num_max_i64(0, above - any);
+}
+
+static void busy_replicas(const struct policy *p, const struct usage_digest *digest, uint16_t gpu,
+        uint32_t replicas_max, struct decide_busy *ret)
+{
+    struct conflict all;
+    struct conflict peak;
+    struct usage_histogram h;
+    uint32_t allowed = decide_conflict_allowed_ppm(p);
+
+    usage_digest_all(digest, USAGE_METRIC_BUSY, &h);
+    conflict_init(&all, &h, gpu, p->target_utilization_permille);
+    busiest_hour(digest, &h);
+    conflict_init(&peak, &h, gpu, p->target_utilization_permille);
+    *ret = (struct decide_busy){.gpu = gpu};
+    for (uint32_t r = 1; r <= replicas_max + 1; r++) {
+        uint32_t over_time = conflict_add(&all);
+        uint32_t in_peak = conflict_add(&peak);
+        if (r > replicas_max || over_time > allowed || in_peak / PEAK_FACTOR > allowed) {
+            ret->next_ppm = num_max_u32(over_time, in_peak / PEAK_FACTOR);
+            return;
+        }
+        ret->replicas = (uint16_t)r;
+        ret->conflict_ppm = num_max_u32(over_time, in_peak / PEAK_FACTOR);
+    }
+}
+
+/* Pods of the owner that a GPU's memory bears. */
+static void memory_replicas(const struct policy *p, const struct decide_owner *row,
+        const struct core_owner_fact *owner, struct decide_judgement *j)
+{
+    struct usage_memory_member members[DECIDE_REPLICAS_LIMIT + 1];
+    uint32_t most = num_min_u32(p->replicas_max, DECIDE_REPLICAS_LIMIT);
+
+    j->reserve_mib = decide_reserve(p, row, owner, NULL).mib;
+    j->replicas = (uint16_t)num_min_u32(most, j->limit_mib / num_max_u32(j->reserve_mib, 1));
+    if (p->memory_risk_ppm == 0 || owner->preallocates)
+        return;
+    for (uint32_t r = 1; r <= most; r++) {
+        members[r - 1] = (struct usage_memory_member){
+                .owner = &row->digest.memory, .floor_mib = owner->declared_memory_mib};
+        uint32_t risk = usage_memory_risk_ppm(members, r, j->limit_mib);
+        if (risk > decide_memory_risk_limit(p)) {
+            j->memory_next_ppm = risk;
+            return;
+        }
+        j->memory_ppm = risk;
+        j->replicas = (uint16_t)num_max_u32(j->replicas, r);
+    }
+}
+
+/* As busy_replicas, kept for a while: demand of an hour's history does not change in a minute. */
+static const struct decide_busy *busy_cached(const struct policy *p, const struct core_now *now,
+        struct decide_owner *row, uint16_t gpu, uint32_t replicas_max)
+{
+    struct decide_busy *slot = &row->busy[gpu % DECIDE_BUSY_CACHE];
+    bool fresh = slot->wall_ns != 0 && slot->gpu == gpu && slot->asked == replicas_max &&
+                 slot->target_permille == p->target_utilization_permille &&
+                 now->wall_ns - slot->wall_ns < NUM_NS_PER_HOUR / 2;
+    if (fresh)
+        return slot;
+    busy_replicas(p, &row->digest, gpu, replicas_max, slot);
+    slot->wall_ns = now->wall_ns;
+    slot->asked = replicas_max;
+    slot->target_permille = p->target_utilization_permille;
+    return slot;
+}
+
+/* What the owner is: rules that no number changes. */
+static enum core_reason judge_kind(
+        const struct core_decider *d, const struct policy *p, const struct core_owner_fact *owner)
+{
+    enum model_class c = decide_owner_class(d, owner);
+    enum model_isolation isolation =
+            owner->isolation > p->isolation ? owner->isolation : p->isolation;
+
+    if (owner->foreign.len > 0)
+        return CORE_REASON_GUARD_FOREIGN;
+    if (owner->kind == MODEL_OWNER_BARE || owner->kind == MODEL_OWNER_DAEMONSET)
+        return CORE_REASON_GUARD_BARE_POD;
+    if (c == MODEL_CLASS_TRAINING || owner->gpus_per_pod != 1)
+        return CORE_REASON_GUARD_TRAINING;
+    if (isolation != MODEL_ISOLATION_NONE)
+        return CORE_REASON_GUARD_ISOLATION;
+    if (c == MODEL_CLASS_LATENCY_SENSITIVE && p->latency_treatment != MODEL_TECHNIQUE_TIME_SLICING)
+        return CORE_REASON_GUARD_LATENCY;
+    if (owner->preallocates && owner->declared_memory_mib == 0)
+        return CORE_REASON_GUARD_PREALLOCATES;
+    return CORE_REASON_NONE;
+}
+
+/* Is enough known, and lately? */
+enum core_reason decide_judge_history(const struct policy *p, const struct core_now *now,
+        const struct decide_owner *row, struct decide_judgement *j)
+{
+    if (row == NULL || row->digest.last_wall_ns == 0)
+        return CORE_REASON_GUARD_HISTORY;
+    j->history_ns = row->digest.last_wall_ns - row->digest.first_wall_ns;
+    j->error_permille = usage_trust_error(&row->trust, now->wall_ns);
+    if (j->history_ns < p->min_history_ns || row->readings < READINGS_MIN)
+        return CORE_REASON_GUARD_HISTORY;
+    if (!usage_trust_may_tighten(&row->trust, now->wall_ns, ERROR_MAX_PERMILLE, p->stale_after_ns))
+        return CORE_REASON_GUARD_STALE;
+    return CORE_REASON_NONE;
+}
+
+struct decide_judgement decide_judge_shared(const struct core_decider *d, const struct policy *p,
+        const struct core_now *now, const struct core_owner_fact *owner, uint16_t gpu)
+{
+    struct decide_judgement j = {.limit_mib = decide_memory_limit(p, gpu),
+            .conflict_allowed_ppm = decide_conflict_allowed_ppm(p)};
+    struct decide_owner *row = decide_owner_find(d, owner->uid);
+
+    j.reason = judge_kind(d, p, owner);
+    if (j.reason == CORE_REASON_NONE)
+        j.reason = decide_judge_history(p, now, row, &j);
+    if (j.reason != CORE_REASON_NONE)
+        return j;
+    uint32_t least = num_max_u32(2, p->replicas_min);
+    memory_replicas(p, row, owner, &j);
+    uint32_t by_memory = j.replicas;
+    if (by_memory < least) {
+        j.reason = CORE_REASON_GUARD_MEMORY;
+        return j;
+    }
+    const struct decide_busy *busy = busy_cached(p, now, row, gpu, by_memory);
+    j.replicas = busy->replicas;
+    j.conflict_ppm = busy->conflict_ppm;
+    j.conflict_next_ppm = busy->next_ppm;
+    if (busy->replicas < least)
+        j.reason = CORE_REASON_GUARD_BUSY;
+    return j;
+}

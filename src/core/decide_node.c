@@ -1,0 +1,393 @@
+/* core/decide_node.c - the capacity of pools: share, raise, unshare, retire, in every run.
+ *
+ * Pure.  Works on this run's counts alone.  A shortage takes the node that hurts least; a surplus
+ * must have lasted before a node is emptied; a latency-sensitive pod that waits for a whole GPU
+ * may have a shared node at once, if the pods of that pool fit on the others. */
+#include "core/decide-priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* TUNING: a higher replica count is taken over when it was right for so long; a surplus is acted
+ * upon when it lasted so long (shorter than the autoscaler's own ten minutes pays twice). */
+static const int64_t raise_after_ns = 20 * 60 * NUM_NS_PER_SECOND;
+static const int64_t surplus_after_ns = 10 * 60 * NUM_NS_PER_SECOND;
+
+static int64_t node_price(const struct decide_run *run, uint32_t node)
+{
+    return run->pic->nodes[node].fact.microusd_per_hour;
+}
+
+/* ---- replicas of a pool ---- */
+
+static void pool_replicas_settle(struct decide_run *run, struct decide_pool *pool)
+{
+    struct decide_pool_memory *m = decide_pool_remember(run->d, pool);
+    if (m == NULL || pool->technique != MODEL_TECHNIQUE_TIME_SLICING)
+        return;
+    uint32_t least = num_max_u32(2, run->policy->replicas_min);
+    uint32_t wanted = pool->replicas > 0 ? num_max_u32(pool->replicas, least) : least;
+    if (m->replicas == 0)
+        m->replicas = wanted;
+    if (wanted != m->next_replicas) {
+        m->next_replicas = wanted;
+        m->next_since_mono_ns = run->now->mono_ns;
+    }
+    /* Down for new nodes at once; up when it lasted. */
+    if (wanted < m->replicas)
+        m->replicas = wanted;
+    else if (run->now->mono_ns - m->next_since_mono_ns >= raise_after_ns)
+        m->replicas = wanted;
+    pool->replicas = m->replicas;
+}
+
+static void nodes_raise(struct decide_run *run, uint32_t index)
+{
+    const struct decide_pool *pool = &run->pools[index];
+    for (uint32_t i = 0; i < run->pic->node_count; i++) {
+        struct decide_node *s = &run->nodes[i];
+        if (s->pool != index || !s->usable || s->closed || s->busy_rollout || s->entering)
+            continue;
+        if (s->replicas == 0 || s->replicas >= pool->replicas || !s->settled)
+            continue;
+        struct core_intent *intent =
+                decide_node_intent(run, i, CORE_CHANGE_REPLICAS_RAISE, CORE_REASON_COST);
+        intent->target.replicas = pool->replicas;
+        intent->saving_microusd_per_hour =
+                num_muldiv_i64(node_price(run, i), pool->replicas - s->replicas, pool->replicas);
+        (void)snprintf(intent->why, sizeof(intent->why),
+                "pool %s bears %u a GPU, node has %u; a slot costs %lld instead of %lld "
+                "micro-USD/h",
+                pool->name, pool->replicas, s->replicas,
+                (long long)(node_price(run, i) / num_max_i64(1, s->slots / s->replicas) /
+                            pool->replicas),
+                (long long)(node_price(run, i) / num_max_i64(1, s->slots)));
+        decide_evidence(intent, "replicas_now", s->replicas);
+        decide_evidence(intent, "replicas_borne", pool->replicas);
+        decide_evidence(intent, "pods_in_pool", pool->pods);
+        s->taken = true;
+    }
+}
+
+/* ---- shortage ---- */
+
+/* How much it hurts to give the node to the pool; UINT32_MAX = not to be had. */
+static uint32_t share_harm(
+        const struct decide_run *run, uint32_t node, const struct decide_pool *to)
+{
+    const struct core_node_view *view = &run->pic->nodes[node];
+    const struct decide_node *s = &run->nodes[node];
+    uint32_t strangers = 0;
+
+    if (s->mode != DECIDE_MODE_EXCLUSIVE || !s->usable || s->busy_rollout || s->taken)
+        return UINT32_MAX;
+    if (view->fact.cluster != to->cluster || view->fact.gpu != to->gpu || !s->settled)
+        return UINT32_MAX;
+    if (view->pod_count == 0)
+        return 0;
+    if (!s->movable)
+        return UINT32_MAX;
+    for (uint32_t i = 0; i < view->pod_count; i++) {
+        const struct core_pod_view *pod = &run->pic->pods[view->pods[i]];
+        const struct core_owner_fact *o = &run->pic->owners[pod->owner].fact;
+        if (!str_eq_c(o->pool, to->name))
+            strangers++;
+    }
+    if (strangers > 0 && !decide_pods_fit_elsewhere(run, node))
+        return UINT32_MAX; /* they would wait for a fresh node: no gain */
+    return 1 + view->pod_count + 16 * strangers;
+}
+
+static struct core_intent *share_node(
+        struct decide_run *run, uint32_t node, uint32_t index, uint32_t missing)
+{
+    struct decide_pool *pool = &run->pools[index];
+    const struct core_node_fact *f = &run->pic->nodes[node].fact;
+    struct core_intent *i = decide_node_intent(run, node, CORE_CHANGE_SHARE,
+            pool->pending > 0 ? CORE_REASON_PENDING_PODS : CORE_REASON_DEMAND_RISES);
+    uint32_t slots = f->gpu_count * pool->replicas;
+    uint32_t served = num_min_u32(missing, slots);
+    int64_t apart = num_muldiv_i64(f->microusd_per_hour, served, f->gpu_count);
+
+    i->target.replicas = pool->replicas;
+    i->target.mig = false;
+    i->target.layout_count = 0;
+    memcpy(i->target.pool, pool->name, sizeof(i->target.pool));
+    i->saving_microusd_per_hour = num_max_i64(apart - f->microusd_per_hour,
+            num_muldiv_i64(f->microusd_per_hour, pool->replicas - 1, pool->replicas));
+    (void)snprintf(i->why, sizeof(i->why),
+            "pool %s lacks %u slots (wants %u, has %u); %u GPUs x %u serve %u pods that alone cost "
+            "%lld micro-USD/h",
+            pool->name, missing, pool->want, pool->have, f->gpu_count, pool->replicas, served,
+            (long long)apart);
+    decide_evidence(i, "slots_wanted", pool->want);
+    decide_evidence(i, "slots_had", pool->have);
+    decide_evidence(i, "pods_pending", pool->pending);
+    decide_evidence(i, "replicas", pool->replicas);
+    decide_evidence(i, "node_microusd_per_hour", f->microusd_per_hour);
+    decide_evidence(i, "alone_microusd_per_hour", apart);
+    return i;
+}
+
+/* A node of the pool that is being retired or held open again costs nothing. */
+static bool take_back(struct decide_run *run, uint32_t index)
+{
+    struct decide_pool *pool = &run->pools[index];
+    for (uint32_t i = 0; i < run->pic->node_count; i++) {
+        struct decide_node *s = &run->nodes[i];
+        if (s->pool != index || !s->usable || !s->retiring || s->taken)
+            continue;
+        struct core_intent *intent =
+                decide_node_intent(run, i, CORE_CHANGE_RELEASE, CORE_REASON_DEMAND_RISES);
+        (void)snprintf(intent->why, sizeof(intent->why),
+                "pool %s wants %u slots and has %u; this retiring node has %u", pool->name,
+                pool->want, pool->have, s->slots);
+        decide_evidence(intent, "slots_wanted", pool->want);
+        decide_evidence(intent, "slots_had", pool->have);
+        s->taken = true;
+        pool->have += s->slots;
+        return true;
+    }
+    return false;
+}
+
+static void pool_grow(struct decide_run *run, uint32_t index)
+{
+    struct decide_pool *pool = &run->pools[index];
+    while (pool->have < pool->want) {
+        uint32_t best = CORE_NO_INDEX;
+        uint32_t best_harm = UINT32_MAX;
+        if (take_back(run, index))
+            continue;
+        for (uint32_t i = 0; i < run->pic->node_count; i++) {
+            uint32_t harm = run->pic->nodes[i].live ? share_harm(run, i, pool) : UINT32_MAX;
+            if (harm < best_harm) {
+                best_harm = harm;
+                best = i;
+            }
+        }
+        if (best == CORE_NO_INDEX)
+            return;
+        (void)share_node(run, best, index, pool->want - pool->have);
+        run->nodes[best].taken = true;
+        struct decide_pool_memory *m = decide_pool_remember(run->d, pool);
+        if (m != NULL)
+            map_u64_set(&run->d->entering, run->pic->nodes[best].fact.uid,
+                    (uint32_t)(m - run->d->pool_memory));
+        pool->have += run->pic->nodes[best].fact.gpu_count * pool->replicas;
+    }
+}
+
+/* ---- surplus ---- */
+
+/* The node of the pool whose leaving hurts least and is borne: slots without it still cover `need`
+ * and its pods fit on the others. */
+static uint32_t spare_node(const struct decide_run *run, uint32_t index, uint32_t need,
+        uint64_t gpu_models, uint32_t gpus)
+{
+    const struct decide_pool *pool = &run->pools[index];
+    uint32_t best = CORE_NO_INDEX;
+
+    for (uint32_t i = 0; i < run->pic->node_count; i++) {
+        const struct decide_node *s = &run->nodes[i];
+        const struct core_node_view *view = &run->pic->nodes[i];
+        if (s->pool != index || !s->usable || s->busy_rollout != s->retiring || s->taken)
+            continue;
+        if (s->entering || (gpu_models != 0 && !(gpu_models >> view->fact.gpu & 1)))
+            continue;
+        if (view->fact.gpu_count < gpus || !s->movable)
+            continue;
+        uint32_t counted = s->retiring ? 0 : s->held ? s->used : s->slots;
+        if (pool->have - counted < need)
+            continue;
+        if (best != CORE_NO_INDEX && run->nodes[best].used <= s->used)
+            continue;
+        if (view->pod_count == 0 || decide_pods_fit_elsewhere(run, i))
+            best = i;
+    }
+    return best;
+}
+
+static void retire_node(struct decide_run *run, uint32_t node, const char *from, uint32_t spare)
+{
+    const struct core_node_view *view = &run->pic->nodes[node];
+    struct core_intent *i =
+            decide_node_intent(run, node, CORE_CHANGE_RETIRE, CORE_REASON_SCALE_DOWN);
+    i->target.retire = true;
+    i->saving_microusd_per_hour = view->fact.microusd_per_hour;
+    (void)snprintf(i->why, sizeof(i->why),
+            "%u pods of it fit on other nodes of %s, which keep %u slots free; the node costs %lld "
+            "micro-USD/h",
+            view->pod_count, from, spare, (long long)view->fact.microusd_per_hour);
+    decide_evidence(i, "pods_to_move", view->pod_count);
+    decide_evidence(i, "slots_free_after", spare);
+    decide_evidence(i, "node_microusd_per_hour", view->fact.microusd_per_hour);
+    run->nodes[node].taken = true;
+}
+
+static void pool_shrink(struct decide_run *run, uint32_t index)
+{
+    struct decide_pool *pool = &run->pools[index];
+    struct decide_pool_memory *m = decide_pool_remember(run->d, pool);
+    uint32_t node = spare_node(run, index, pool->want, 0, 0);
+
+    if (m == NULL)
+        return;
+    if (node == CORE_NO_INDEX || run->nodes[node].retiring || pool->pending > 0) {
+        m->surplus_since_mono_ns = 0;
+        return;
+    }
+    if (m->surplus_since_mono_ns == 0)
+        m->surplus_since_mono_ns = run->now->mono_ns + 1;
+    if (run->now->mono_ns - m->surplus_since_mono_ns < surplus_after_ns || !run->policy->scale_down)
+        return;
+    retire_node(run, node, pool->name, pool->have - run->nodes[node].slots - pool->pods);
+    pool->have -= run->nodes[node].slots;
+}
+
+/* ---- whole GPUs that are waited for ---- */
+
+static void unshare_node(struct decide_run *run, uint32_t node, uint32_t pod, bool latency)
+{
+    const struct core_node_fact *f = &run->pic->nodes[node].fact;
+    const struct core_owner_fact *o = &run->pic->owners[run->pic->pods[pod].owner].fact;
+    const struct decide_pool *pool = &run->pools[run->nodes[node].pool];
+    struct core_intent *i = decide_node_intent(run, node, CORE_CHANGE_UNSHARE,
+            latency ? CORE_REASON_LATENCY_ARRIVAL : CORE_REASON_PENDING_PODS);
+
+    i->pod = run->pic->pods[pod].fact.uid;
+    i->owner = o->uid;
+    i->urgent = latency;
+    i->target.replicas = 1;
+    i->target.mig = false;
+    i->target.layout_count = 0;
+    memset(i->target.pool, 0, sizeof(i->target.pool));
+    i->saving_microusd_per_hour = f->microusd_per_hour;
+    (void)snprintf(i->why, sizeof(i->why),
+            "a %s pod of %.40s waits for %u GPUs; pool %s needs %u of %u slots; a fresh node costs "
+            "%lld micro-USD/h",
+            model_class_name(decide_owner_class(run->d, o)), o->name.len > 0 ? o->name.ptr : "",
+            run->pic->pods[pod].fact.count, pool->name, pool->want, pool->have,
+            (long long)f->microusd_per_hour);
+    decide_evidence(i, "gpus_waited_for", run->pic->pods[pod].fact.count);
+    decide_evidence(i, "slots_wanted", pool->want);
+    decide_evidence(i, "slots_had", pool->have);
+    decide_evidence(i, "fresh_node_microusd_per_hour", f->microusd_per_hour);
+    run->nodes[node].taken = true;
+}
+
+/* GPUs of allowed models that are on their way to being exclusive, less what is promised of them.
+ */
+static uint32_t *coming_node(struct decide_run *run, const struct core_pod_view *pod,
+        const struct core_owner_fact *o, uint32_t *left)
+{
+    for (uint32_t i = 0; i < run->pic->node_count; i++) {
+        const struct core_node_fact *f = &run->pic->nodes[i].fact;
+        if (!run->pic->nodes[i].live || f->cluster != pod->fact.cluster)
+            continue;
+        bool model = o->gpu_models == 0 || (o->gpu_models >> f->gpu & 1) != 0;
+        if (model && left[i] >= pod->fact.count)
+            return &left[i];
+    }
+    return NULL;
+}
+
+static void serve_waiting(struct decide_run *run, uint32_t row, uint32_t *left)
+{
+    const struct core_pod_view *pod = &run->pic->pods[row];
+    const struct core_owner_fact *o = &run->pic->owners[pod->owner].fact;
+    bool latency = decide_owner_class(run->d, o) == MODEL_CLASS_LATENCY_SENSITIVE;
+    uint32_t *coming = coming_node(run, pod, o, left);
+
+    if (coming != NULL) {
+        *coming -= pod->fact.count;
+        return;
+    }
+    for (uint32_t p = 0; p < run->pool_count; p++) {
+        struct decide_pool *pool = &run->pools[p];
+        if (pool->cluster != pod->fact.cluster || pool->technique != MODEL_TECHNIQUE_TIME_SLICING)
+            continue;
+        uint32_t need = latency ? pool->pods : pool->want;
+        uint32_t node = spare_node(run, p, need, o->gpu_models, pod->fact.count);
+        if (node == CORE_NO_INDEX)
+            continue;
+        unshare_node(run, node, row, latency);
+        left[node] = run->pic->nodes[node].fact.gpu_count - pod->fact.count;
+        pool->have -=
+                run->nodes[node].retiring ? 0 : num_min_u32(pool->have, run->nodes[node].slots);
+        return;
+    }
+}
+
+static void waiting_serve(struct decide_run *run)
+{
+    const struct core_picture *pic = run->pic;
+    uint32_t *left = ARENA_ARRAY(run->d->scratch, uint32_t, pic->node_count + 1);
+
+    for (uint32_t i = 0; i < pic->node_count; i++) {
+        const struct decide_node *s = &run->nodes[i];
+        if (pic->nodes[i].live && s->busy_rollout && s->change == CORE_CHANGE_UNSHARE)
+            left[i] = pic->nodes[i].fact.gpu_count;
+    }
+    for (int pass = 0; pass < 2; pass++) { /* latency-sensitive first */
+        for (uint32_t i = 0; i < pic->pod_count; i++) {
+            const struct core_pod_view *pod = &pic->pods[i];
+            if (!pod->live || pod->fact.phase != CORE_POD_PENDING || pod->node != CORE_NO_INDEX ||
+                    !pod->fact.unschedulable || pod->fact.resource.kind != MODEL_RESOURCE_GPU ||
+                    pod->owner == CORE_NO_INDEX)
+                continue;
+            const struct core_owner_fact *o = &pic->owners[pod->owner].fact;
+            bool latency = decide_owner_class(run->d, o) == MODEL_CLASS_LATENCY_SENSITIVE;
+            if (latency == (pass == 0) && o->foreign.len == 0)
+                serve_waiting(run, i, left);
+        }
+    }
+}
+
+/* ---- exclusive nodes ---- */
+
+/* Empties the exclusive node with the fewest pods, when they all fit on others and nobody waits. */
+static void exclusive_shrink(struct decide_run *run)
+{
+    const struct core_picture *pic = run->pic;
+    uint32_t best = CORE_NO_INDEX;
+
+    if (!run->policy->scale_down)
+        return;
+    for (uint32_t i = 0; i < pic->pod_count; i++) {
+        const struct core_pod_view *pod = &pic->pods[i];
+        if (pod->live && pod->fact.unschedulable && pod->fact.phase == CORE_POD_PENDING &&
+                pod->fact.pool.len == 0)
+            return;
+    }
+    for (uint32_t i = 0; i < pic->node_count; i++) {
+        const struct decide_node *s = &run->nodes[i];
+        if (!pic->nodes[i].live || s->mode != DECIDE_MODE_EXCLUSIVE || !s->usable || s->closed)
+            continue;
+        if (s->busy_rollout)
+            continue;
+        if (s->taken || !s->movable || !s->settled || pic->nodes[i].pod_count == 0)
+            continue;
+        if (best != CORE_NO_INDEX && run->nodes[best].used <= s->used)
+            continue;
+        if (decide_pods_fit_elsewhere(run, i))
+            best = i;
+    }
+    if (best != CORE_NO_INDEX)
+        retire_node(run, best, "exclusive GPUs", 0);
+}
+
+void decide_capacity(struct decide_run *run)
+{
+    for (uint32_t p = 0; p < run->pool_count; p++)
+        pool_replicas_settle(run, &run->pools[p]);
+    waiting_serve(run);
+    for (uint32_t p = 0; p < run->pool_count; p++) {
+        if (run->pools[p].technique != MODEL_TECHNIQUE_TIME_SLICING)
+            continue;
+        pool_grow(run, p);
+        nodes_raise(run, p);
+        pool_shrink(run, p);
+    }
+    exclusive_shrink(run);
+}
