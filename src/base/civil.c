@@ -124,10 +124,11 @@ static void scan_skip(struct scan *s)
 
 static void scan_char(struct scan *s, char want)
 {
-    if (scan_peek(s) == want && s->rest.len > 0)
+    if (scan_peek(s) == want && s->rest.len > 0) {
         scan_skip(s);
-    else
+    } else {
         s->bad = true;
+    }
 }
 
 /* Exactly `count` digits. */
@@ -205,10 +206,11 @@ int civil_parse(struct str text, int64_t *ret_wall_ns, struct err *reterr)
     scan_char(&s, '-');
     c.day = (uint8_t)scan_digits(&s, 2);
     char between = scan_peek(&s);
-    if (between == 't' || between == ' ')
+    if (between == 't' || between == ' ') {
         scan_skip(&s);
-    else
+    } else {
         scan_char(&s, 'T');
+    }
     c.hour = (uint8_t)scan_digits(&s, 2);
     scan_char(&s, ':');
     c.minute = (uint8_t)scan_digits(&s, 2);

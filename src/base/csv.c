@@ -228,7 +228,7 @@ int csv_column(const struct csv *c, const char *name, unsigned *ret_index, struc
 
 int csv_next(struct csv *c, struct err *reterr)
 {
-    unsigned count;
+    unsigned count = 0;
     int r = read_row(c, &count, c->cell, reterr);
     if (r > 0 && count != c->column_count) {
         return err_set(reterr, -EINVAL,

@@ -95,10 +95,11 @@ static int resolve_plain(struct yaml_reader *r, yaml_mark_t mark, struct doc *no
                 "quotes",
                 STR_ARG_SHORT(node->text));
     }
-    if (number == DOC_NUMBER_NONE)
+    if (number == DOC_NUMBER_NONE) {
         node->kind = DOC_STRING;
-    else
+    } else {
         doc_number_set(node, number);
+    }
     return 0;
 }
 

@@ -243,11 +243,12 @@ char *str_format_fixed(int64_t value, unsigned decimals, char *ret_text)
     for (unsigned i = 0; i < decimals; i++)
         scale *= 10;
     const char *sign = value < 0 ? "-" : "";
-    if (decimals == 0)
+    if (decimals == 0) {
         (void)snprintf(ret_text, STR_FIXED_BYTES, "%s%" PRIu64, sign, magnitude);
-    else
+    } else {
         (void)snprintf(ret_text, STR_FIXED_BYTES, "%s%" PRIu64 ".%0*" PRIu64, sign,
                 magnitude / scale, (int)decimals, magnitude % scale);
+    }
     return ret_text;
 }
 

@@ -254,10 +254,11 @@ static void sync_folder(const char *target)
 {
     SCOPED(mem_scoped_free) char *folder = mem_alloc(strlen(target) + 2, 1);
     const char *slash = strrchr(target, '/');
-    if (slash == NULL)
+    if (slash == NULL) {
         folder[0] = '.';
-    else
+    } else {
         memcpy(folder, target, slash == target ? 1 : (size_t)(slash - target));
+    }
     SCOPED(scoped_close) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0)
         (void)fsync(fd);
@@ -285,10 +286,11 @@ static int replace_file(const char *target, struct str content)
     if (fd < 0)
         return -errno;
     int r = commit_temporary(fd, temporary, target, content);
-    if (r < 0)
+    if (r < 0) {
         (void)unlink(temporary);
-    else
+    } else {
         sync_folder(target);
+    }
     return r;
 }
 

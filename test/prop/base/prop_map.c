@@ -116,12 +116,13 @@ static void str_behaves_like_a_list(uint64_t seed)
         int len = snprintf(text, sizeof text, "%x", (unsigned)number);
         struct str key = {text, (size_t)len};
         uint32_t value = (uint32_t)prng_below(&p, MAP_NONE);
-        if (prng_chance_ppm(&p, 500000))
+        if (prng_chance_ppm(&p, 500000)) {
             assert_int_equal(map_str_set(&m, key, value), twin_set(t, number, value));
-        else if (prng_chance_ppm(&p, 500000))
+        } else if (prng_chance_ppm(&p, 500000)) {
             assert_int_equal(map_str_remove(&m, key), twin_remove(t, number));
-        else
+        } else {
             assert_int_equal(map_str_find(&m, key), twin_find(t, number));
+        }
     }
     unsigned at = 0;
     MAP_FOREACH (i, &m) {

@@ -18,11 +18,13 @@ static struct str any_text(struct prng *p, struct arena *a)
     static const char *const parts[] = {"a", "b", " ", "\"", "\"\"", "\\", ",", "\n", "\r\n", ":",
             "#", "'", "{", "]", "\t", "\x01", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "0",
             "null", "true", "~", "<<", "&", "*", "!", "- ", "? ", "|", ">", "%", "@", "\x7F"};
-    char text[TEXT_BYTES_MAX * 4 + 1] = "";
+    struct buf text = BUF_INIT(TEXT_BYTES_MAX * 4);
     uint64_t count = prng_below(p, TEXT_BYTES_MAX);
     for (uint64_t i = 0; i < count; i++)
-        strcat(text, parts[prng_below(p, sizeof parts / sizeof parts[0])]);
-    return arena_str(a, str_from(text));
+        buf_puts(&text, parts[prng_below(p, sizeof parts / sizeof parts[0])]);
+    struct str copy = arena_str(a, buf_str(&text));
+    buf_clear(&text);
+    return copy;
 }
 
 /* A random tree, built as the parsers build theirs. */
@@ -173,7 +175,7 @@ static void put_cell(struct prng *p, struct buf *out, struct str text)
 {
     bool needs_quotes = false;
     for (size_t i = 0; i < text.len; i++)
-        needs_quotes = needs_quotes || memchr(",\"\r\n", text.ptr[i], 4) != NULL;
+        needs_quotes = needs_quotes || strchr(",\"\r\n", text.ptr[i]) != NULL;
     if (!needs_quotes && prng_chance_ppm(p, 700000)) {
         buf_put(out, text);
         return;

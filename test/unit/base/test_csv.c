@@ -4,6 +4,7 @@
 #include "base/csv.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,8 +107,8 @@ static void refuses_rows(void **state)
             {"1,\xFF\n", "line 2: not UTF-8"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char text[100] = "a,b\n";
-        strcat(text, cases[i].row);
+        char text[100];
+        (void)snprintf(text, sizeof text, "a,b\n%s", cases[i].row);
         struct csv c;
         struct err e = {0};
         assert_int_equal(csv_init(&c, str_from(text), &e), 0);
@@ -132,7 +133,8 @@ static void keeps_its_limits(void **state)
     char *text = malloc(size);
     assert_non_null(text);
     memset(text, 'x', size);
-    memcpy(text, "a\n", 2);
+    text[0] = 'a';
+    text[1] = '\n';
     text[2 + CSV_LINE_BYTES_MAX] = '\n'; /* as long as it may be */
     assert_int_equal(csv_init(&c, (struct str){text, 3 + CSV_LINE_BYTES_MAX}, &e), 0);
     assert_int_equal(csv_next(&c, &e), 1);
