@@ -38,10 +38,10 @@ struct place_node {
 struct place_board_options {
     enum place_policy policy;
     /* The common shapes with their frequency, from place_shapes_common(); borrowed during
-     * place_board_new() only.  BEST and FGD judge by them; with none BEST goes by best fit alone,
-     * FGD sees every place as equal. */
-    const struct place_shape *shapes;
-    uint32_t shape_count; /* at most PLACE_SHAPES_MAX */
+     * place_board_new() only.  BEST and FGD judge by them (for the published results FGD wants
+     * 95 % with ignore_memory, and cards of 1000); with none BEST goes by best fit alone, FGD
+     * sees every place as equal. */
+    struct place_shape_list shapes;
 };
 
 struct place_board *place_board_new(const struct place_board_options *options);
@@ -73,9 +73,10 @@ struct place_ask {
 /* Why a spot ranks where it does.  All are "less is better", compared in this order. */
 struct place_score {
     uint32_t avoid; /* of its node */
-    int64_t cost;   /* BEST: what the copies of common shapes that fit no more are worth, in micro
-                     * cards; FGD: 100 less the published score; BESTFIT: 0 */
-    int64_t left;   /* tie-break: what is left of the node (BESTFIT: the whole score) */
+    int64_t cost;   /* BEST: the worth of the copies of common shapes that fit no more, in 1/1024 of
+                     * a share unit, mean over arrivals; FGD and BESTFIT: 100 less the published
+                     * score */
+    int64_t left;   /* tie-break of BEST: what is left of the node, in ppm of the greatest node */
 };
 
 struct place_choice {

@@ -11,7 +11,7 @@ enum {
     PLACE_CARDS_MAX = 16,
     PLACE_MODELS_MAX = 64,
     PLACE_SHAPES_MAX = 256,
-    PLACE_SHARE_MAX = 1 << 24, /* of one card: milli, or MiB up to 16 TiB */
+    PLACE_SHARE_MAX = 1 << 20, /* of one card: milli, or MiB up to 1 TiB */
 };
 
 /* A request: zero-initialise, then fill.  cards == 0 asks for no GPU.  With `whole` it takes
@@ -32,13 +32,26 @@ struct place_shape {
 
 bool place_request_eq(const struct place_request *a, const struct place_request *b);
 
-/* Total order for sorting: 0 when equal. */
+/* Total order for sorting, 0 when equal: by CPU, share (whole above any), cards, models, memory. */
 int place_request_cmp(const struct place_request *a, const struct place_request *b);
 
-/* The most frequent shapes that together cover `cover_permille` of the requests, most frequent
- * first (ties: place_request_cmp), at most PLACE_SHAPES_MAX.  Model masks make shapes distinct.
- * requests[count] is not changed; the result lives in `a`.  Cost: O(count log count). */
-const struct place_shape *place_shapes_common(struct arena *a, const struct place_request *requests,
-        uint32_t count, uint32_t cover_permille, uint32_t *ret_shape_count);
+/* Which asks count as common. */
+struct place_shape_rule {
+    uint32_t cover_permille; /* take the most frequent until they cover this part, 1..1000 */
+    bool ignore_memory;      /* asks that differ in memory_mib alone are one shape, of 0 MiB */
+};
+
+struct place_shape_list {
+    const struct place_shape *shapes;
+    uint32_t count;         /* 1..PLACE_SHAPES_MAX, or 0 without requests */
+    uint32_t request_count; /* all that were looked at, the uncommon ones too */
+};
+
+/* The most frequent shapes that together cover the rule's part of the requests, most frequent
+ * first (equals: the greater by place_request_cmp first), at most PLACE_SHAPES_MAX.  Model masks
+ * make shapes distinct.  requests[count] is not changed; the result lives in `a`.
+ * Cost: O(count log count). */
+void place_shapes_common(struct arena *a, const struct place_request *requests, uint32_t count,
+        const struct place_shape_rule *rule, struct place_shape_list *ret_list);
 
 #endif
