@@ -26,7 +26,7 @@ struct mig_options {
     {                                                                                              \
         .name = "gpu", .letter = 'g', .kind = CLI_OPTION_TEXT,                                     \
         .offset = offsetof(struct mig_options, gpu), .value_name = "MODEL",                        \
-        .help = "GPU model: a key (A100-40GB), a product name, or an alias that fits one"          \
+        .help = "a key (A100-40GB), a product name, or an alias\nthat fits one model alone"        \
     }
 #define OPTION_OUTPUT                                                                              \
     {                                                                                              \
@@ -47,23 +47,22 @@ static const struct cli_option layouts_options[] = {
                 .offset = offsetof(struct mig_options, profiles),
                 .value_name = "LIST",
                 .default_text = "base",
-                .help = "which profiles may be used: base (the plain sizes), all, or names and "
-                        "ids\n"
-                        "with commas",
+                .help = "which may be used: base (the plain sizes), all,\n"
+                        "or names and ids with commas",
         },
         {
                 .name = "maximal",
                 .letter = 'm',
                 .kind = CLI_OPTION_FLAG,
                 .offset = offsetof(struct mig_options, maximal),
-                .help = "only those to which none of these profiles can be added",
+                .help = "only those that none of these can be added to",
         },
         {
                 .name = "multisets",
                 .kind = CLI_OPTION_FLAG,
                 .offset = offsetof(struct mig_options, multisets),
-                .help = "how many of each profile, without starts; with --maximal those that take\n"
-                        "no more under any choice of starts",
+                .help = "how many of each, without starts; with --maximal\n"
+                        "those that take no more under any choice of starts",
         },
         {
                 .name = "count",
@@ -76,10 +75,10 @@ static const struct cli_option layouts_options[] = {
 };
 
 #define LAYOUT_FORM                                                                                \
-    "A layout is items with commas: [Nx][Cc.]NAME[@START][*], or 'none'.  NAME is a profile or "   \
-    "a\n"                                                                                          \
-    "GPU instance profile id, @START fixes the first memory unit, * marks an instance in use,\n"   \
-    "Nx stands for N of it, and 1c.3g.20gb is a compute instance inside a 3g.20gb."
+    "A layout is items with commas: [Nx][Cc.]NAME[@START][*], or 'none'.  NAME is a\n"             \
+    "profile or a GPU instance profile id, @START fixes the first memory unit, * marks\n"          \
+    "an instance in use, Nx stands for N of it, and 1c.3g.20gb is a compute instance\n"            \
+    "inside a 3g.20gb."
 
 static const struct cli_verb profiles_verb = {
         .name = "mig profiles",
@@ -92,8 +91,7 @@ static const struct cli_verb profiles_verb = {
 
 static const struct cli_verb layouts_verb = {
         .name = "mig layouts",
-        .usage =
-                "--gpu MODEL [--profiles LIST] [--maximal] [--multisets] [--count] [-o table|json]",
+        .usage = "--gpu MODEL [options]",
         .summary = "All legal MIG layouts of a GPU model.",
         .examples = "  slicewright mig layouts --gpu H100-80GB --maximal\n"
                     "  slicewright mig layouts --gpu A30 --profiles all --count",
@@ -103,9 +101,7 @@ static const struct cli_verb layouts_verb = {
 static const struct cli_verb check_verb = {
         .name = "mig check",
         .usage = "--gpu MODEL LAYOUT [-o table|json]",
-        .summary =
-                "Whether a MIG layout is legal: draws it with a legal set of starts, or says which "
-                "rule stops it.",
+        .summary = "Draws a MIG layout with legal starts, or says which rule stops it.",
         .details = LAYOUT_FORM "\n\nExit code: 0 legal, 1 not legal, 2 bad input.",
         .examples = "  slicewright mig check --gpu A100-40GB 3g.20gb,2g.10gb,1g.5gb,1g.5gb\n"
                     "  slicewright mig check --gpu A100-40GB '3g.20gb@0*,2g.10gb,2x1g.5gb'",
@@ -117,10 +113,10 @@ static const struct cli_verb check_verb = {
 static const struct cli_verb diff_verb = {
         .name = "mig diff",
         .usage = "--gpu MODEL FROM TO [-o table|json]",
-        .summary = "The smallest change between two MIG layouts, legal at every step, that touches "
-                   "nothing in use.",
+        .summary = "The smallest change between two MIG layouts, legal at every step.",
         .details = LAYOUT_FORM
-        "\nIn TO, instances without @START get the starts that change least.\n\n"
+        "\nNothing in use is destroyed.  In TO, what has no @START gets the start that changes\n"
+        "least.\n\n"
         "Exit code: 0 possible, 1 not legal or something in use is in the way, 2 bad input.",
         .examples = "  slicewright mig diff --gpu A100-40GB '3g.20gb@0*,1g.5gb@4' 3g.20gb,4g.20gb\n"
                     "  slicewright mig diff --gpu A100-40GB '1g.5gb@2*,1g.5gb@3' 3g.20gb,1g.5gb",
@@ -351,6 +347,10 @@ static int run_check(struct context *c)
     }
     buf_printf(&c->out, "%s: legal\n", c->gpu->key);
     cli_mig_print_layout(&layout, &c->out);
+    if (c->model->confidence != MIG_CONFIDENCE_OBSERVED) {
+        buf_printf(&c->out, "note      the starts of this model are %s: see 'mig profiles'\n",
+                mig_confidence_name(c->model->confidence));
+    }
     return CLI_EXIT_OK;
 }
 
@@ -435,8 +435,8 @@ enum { SUB_VERB_COUNT = sizeof sub_verbs / sizeof sub_verbs[0] };
 
 static void put_help(FILE *to)
 {
-    (void)fputs("MIG geometry: what a GPU can be divided into, and the way from one layout to "
-                "another.\n\nUsage: slicewright mig profiles|layouts|check|diff [options]\n\n",
+    (void)fputs("MIG: what a GPU can be divided into, and the way from one layout to another.\n\n"
+                "Usage: slicewright mig profiles|layouts|check|diff [options]\n\n",
             to);
     for (unsigned i = 0; i < SUB_VERB_COUNT; i++)
         (void)fprintf(to, "  %-9s %s\n", sub_verbs[i].name, sub_verbs[i].verb->summary);

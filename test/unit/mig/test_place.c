@@ -141,6 +141,10 @@ static void test_fill_by_value(void **state)
     mig_place_fill(&fill, &layout, &served);
     assert_int_equal(served.n[big], 1);
     assert_int_equal(served.n[small], 0);
+    fill.value[small] = 5; /* as much for fewer slices */
+    mig_place_fill(&fill, &layout, &served);
+    assert_int_equal(served.n[big], 0);
+    assert_int_equal(served.n[small], 2);
 }
 
 int main(void)
