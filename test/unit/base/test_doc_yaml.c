@@ -104,6 +104,7 @@ static void gives_scalars_their_kind(void **state)
     }
     assert_true(str_eq_c(parse(a, "9223372036854775808")->text, "9223372036854775808"));
     assert_true(str_eq_c(parse(a, "+4")->text, "+4"));
+    assert_true(str_eq_c(parse(a, "a: '%TAG'")->first[0].text, "%TAG"));
     assert_int_equal(doc_get(parse(a, "a:\nb: 1"), "a")->kind, DOC_NULL);
     assert_int_equal(parse(a, "\xEF\xBB\xBF"
                               "a: 1")
@@ -140,6 +141,8 @@ static void refuses(void **state)
             {"--- a\n--- b\n", "line 2, column 1: a second document, expected one"},
             {"{[1]: 2}", "line 1, column 2: a list as a key, expected a string"},
             {"%TAG !e! tag:x,2000:\n---\na", "line 1, column 1: %TAG directives are not read"},
+            {"a\n...\n%TAG !e! x:\n--- b", "line 3, column 1: %TAG directives are not read"},
+            {"# c\r%TAG !e! x:\r--- b", "line 1, column 1: %TAG directives are not read"},
             {"a: [1", "line 2, column 1: did not find expected ',' or ']'"},
             {"a: \xFF", "byte 3 is not UTF-8"},
     };
