@@ -5,6 +5,7 @@
 #include "cli/option.h"
 #include "cli/verbs.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -172,18 +173,20 @@ static int run_profiles(struct context *c)
 {
     struct err e = {0};
     if (c->options.gpu == NULL) {
-        if (c->options.output == OUTPUT_JSON)
+        if (c->options.output == OUTPUT_JSON) {
             cli_mig_json_models(&c->json);
-        else
+        } else {
             cli_mig_print_models(&c->out);
+        }
         return CLI_EXIT_OK;
     }
     if (find_model(c, &e) < 0)
         return bad_input(c, &e);
-    if (c->options.output == OUTPUT_JSON)
+    if (c->options.output == OUTPUT_JSON) {
         cli_mig_json_profiles(c->gpu, c->model, &c->json);
-    else
+    } else {
         cli_mig_print_profiles(c->gpu, c->model, &c->out);
+    }
     return CLI_EXIT_OK;
 }
 
@@ -396,27 +399,29 @@ static int print_change(struct context *c, const struct mig_layout *from,
 static int run_diff(struct context *c)
 {
     struct err e = {0};
-    struct mig_wish from_wish, to_wish;
+    struct mig_wish from_wish = {0}, to_wish = {0};
     if (find_model(c, &e) < 0 || need_geometry(c, &e) < 0 ||
             parse_sides(c, &from_wish, &to_wish, &e) < 0)
         return bad_input(c, &e);
-    struct mig_layout from;
-    struct mig_wish_parts to;
+    struct mig_layout from, legal;
     enum mig_rule rule = MIG_RULE_OK;
     if (mig_wish_place(&from_wish, &from, &rule, &e) < 0)
         return print_no(c, "FROM", rule, &e);
-    struct mig_layout legal;
     if (mig_wish_place(&to_wish, &legal, &rule, &e) < 0)
         return print_no(c, "TO", rule, &e);
+
+    /* Both are legal, so what follows can only find something in use in the way. */
+    struct mig_wish_parts from_parts = {0}, to_parts = {0};
+    struct mig_diff diff = {0};
+    int r = mig_wish_split(&from_wish, &from_parts, NULL, NULL);
+    assert(r == 0);
+    r = mig_wish_split(&to_wish, &to_parts, NULL, NULL);
+    assert(r == 0);
+    r = mig_diff(&from, &to_parts.fixed, &to_parts.add, &diff, NULL);
+    assert(r == 0 || r == -EBUSY);
     unsigned assumed = 0;
-    for (unsigned i = 0; i < from_wish.count; i++)
-        assumed += from_wish.items[i].start == MIG_START_ANY;
-    struct mig_diff diff;
-    int r = mig_wish_split(&to_wish, &to, NULL, &e);
-    if (r == 0)
-        r = mig_diff(&from, &to.fixed, &to.add, &diff, &e);
-    if (r < 0 && r != -EBUSY)
-        return print_no(c, "TO", rule, &e);
+    for (unsigned p = 0; p < c->model->profile_count; p++)
+        assumed += from_parts.add.n[p];
     return print_change(c, &from, &diff, assumed);
 }
 

@@ -16,10 +16,11 @@ static void put_bits(struct buf *out, unsigned bits, char separator)
 
 static void put_number(struct buf *out, int width, uint64_t value)
 {
-    if (value == 0)
+    if (value == 0) {
         buf_printf(out, "%*s", width, "?");
-    else
+    } else {
         buf_printf(out, "%*llu", width, (unsigned long long)value);
+    }
 }
 
 void cli_mig_print_models(struct buf *out)
@@ -46,19 +47,21 @@ void cli_mig_print_models(struct buf *out)
 static void json_number(struct json_writer *w, const char *key, uint64_t value)
 {
     jw_key(w, key);
-    if (value == 0)
+    if (value == 0) {
         jw_null(w);
-    else
+    } else {
         jw_u64(w, value);
+    }
 }
 
 static void json_text(struct json_writer *w, const char *key, const char *value)
 {
     jw_key(w, key);
-    if (value == NULL)
+    if (value == NULL) {
         jw_null(w);
-    else
+    } else {
         jw_cstr(w, value);
+    }
 }
 
 static void json_model_head(
@@ -101,10 +104,11 @@ static void print_profile(const struct mig_profile *p, struct buf *out)
     buf_putc(out, ' ');
     put_number(out, 4, p->sm_count);
     for (unsigned e = 0; e < MIG_ENGINE_COUNT; e++) {
-        if (p->engines_known)
+        if (p->engines_known) {
             buf_printf(out, " %4u", p->engines[e]);
-        else
+        } else {
             buf_printf(out, " %4s", "?");
+        }
     }
     buf_printf(
             out, "  %-10.*s %s\n", STR_ARG(buf_str(&compute)), mig_confidence_name(p->confidence));

@@ -375,7 +375,7 @@ void mig_place_fill(
         s.score = UINT32_MAX; /* the best it could have */
         if (!is_better(&s, &best_serving))
             continue;
-        struct mig_layout layout;
+        struct mig_layout layout = *base;
         int r = mig_place(base, &counts, &layout, NULL, NULL);
         assert(r == 0);
         s.score = mig_layout_score(layout.model, layout.used, &layout.counts);

@@ -2,10 +2,12 @@
  *
  * Each case is one command; its output, standard error included, is compared with NAME.txt beside
  * this file (SLICEWRIGHT_UPDATE=1 rewrites them). */
+#define _GNU_SOURCE /* environ */
 #include "test.h"
 
 #include "base/buf.h"
 
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,22 +60,40 @@ static const struct golden_case {
 
 static const char *program;
 
+/* Runs `command` in a shell, appends what it prints to `out` and returns its exit code. */
+static int run_command(char *command, struct buf *out)
+{
+    char *arguments[] = {"sh", "-c", command, NULL};
+    posix_spawn_file_actions_t actions;
+    int ends[2], status = -1;
+    pid_t child;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(posix_spawn_file_actions_init(&actions), 0);
+    assert_int_equal(posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO), 0);
+    assert_int_equal(posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO), 0);
+    assert_int_equal(posix_spawn_file_actions_addclose(&actions, ends[0]), 0);
+    assert_int_equal(posix_spawnp(&child, "sh", &actions, NULL, arguments, environ), 0);
+    assert_int_equal(posix_spawn_file_actions_destroy(&actions), 0);
+    assert_int_equal(close(ends[1]), 0);
+    char chunk[4096];
+    ssize_t got;
+    while ((got = read(ends[0], chunk, sizeof chunk)) > 0)
+        buf_put(out, (struct str){chunk, (size_t)got});
+    assert_int_equal(close(ends[0]), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 static void run_case(const struct golden_case *c)
 {
-    char command[4096], golden[256], chunk[4096];
-    int n = snprintf(command, sizeof command, "'%s' mig %s 2>&1", program, c->arguments);
+    char command[4096], golden[256];
+    int n = snprintf(command, sizeof command, "'%s' mig %s", program, c->arguments);
     assert_true(n > 0 && (size_t)n < sizeof command);
-    FILE *f = popen(command, "r");
-    assert_non_null(f);
     struct buf out = BUF_INIT(1 << 20);
-    size_t got;
-    while ((got = fread(chunk, 1, sizeof chunk, f)) > 0)
-        buf_put(&out, (struct str){chunk, got});
-    int status = pclose(f);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != c->exit_code)
-        print_error("%s: exit status %d, expected %d\n", command, status, c->exit_code);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), c->exit_code);
+    int code = run_command(command, &out);
+    if (code != c->exit_code)
+        print_error("%s: exit code %d, expected %d\n", command, code, c->exit_code);
+    assert_int_equal(code, c->exit_code);
     n = snprintf(golden, sizeof golden, "test/golden/mig/%s.txt", c->name);
     assert_true(n > 0 && (size_t)n < sizeof golden);
     test_golden(golden, out.ptr, out.len);

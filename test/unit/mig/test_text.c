@@ -99,10 +99,11 @@ static void check_text(const char *text, const char *want)
     enum mig_rule rule;
     struct buf out = BUF_INIT(512);
     assert_int_equal(mig_wish_parse(a100, str_from(text), &wish, NULL), 0);
-    if (mig_wish_place(&wish, &layout, &rule, NULL) == 0)
+    if (mig_wish_place(&wish, &layout, &rule, NULL) == 0) {
         mig_layout_format(&layout, &out);
-    else
+    } else {
         buf_printf(&out, "rule %s", mig_rule_name(rule));
+    }
     assert_string_equal(out.ptr, want);
     buf_clear(&out);
 }
