@@ -7,7 +7,7 @@
 
 #include "mig/catalog.h"
 #include "model/workload.h"
-#include "nvidia/lint.h"
+#include "nvidia/plugin_config.h"
 
 enum {
     NVIDIA_MIG_TEXT_MAX = 1 << 20,
@@ -68,8 +68,10 @@ void nvidia_mig_config_check(const struct nvidia_mig_config *config, const struc
 void nvidia_mig_parted_emit(
         const struct nvidia_mig_config *configs, uint32_t count, struct buf *out);
 
-/* What we write for one node: a layout text for each physical GPU, "" = MIG off, else the profiles
- * as in "3g.20gb,2x1g.5gb" (starts are not expressible and ignored: "@4" is dropped). */
+/* What we write for one node: a layout text for each physical GPU: "" = MIG off, "none" = MIG on
+ * without an instance, else profiles as in "3g.20gb,2x1g.5gb" (starts are not expressible there:
+ * "@4" and "*" are dropped).  GPUs of equal layout share an entry; when all are equal it says
+ * `devices: all`, so that the same config serves nodes of any size. */
 struct nvidia_mig_plan {
     uint32_t gpu_count;
     struct str layouts[NVIDIA_MIG_DEVICES_MAX];
@@ -81,7 +83,7 @@ int nvidia_mig_plan_emit(
         const struct nvidia_mig_plan *plan, struct str name, struct buf *out, struct err *reterr);
 
 /* A config name that is a label value too and differs whenever the plan does: "mig-<hash>",
- * "mig-off-<hash>" when all is off.  Into text[64]; returns text. */
+ * "mig-off-<hash>" when all is off.  Into text[NVIDIA_CONFIG_KEY_MAX]; returns text. */
 char *nvidia_mig_plan_name(const struct nvidia_mig_plan *plan, char *text);
 
 /* True for a profile name by mig-parted's grammar: [<C>c.]<G>g.<GB>gb[+attr[,attr]...|-attr...]. */

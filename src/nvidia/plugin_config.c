@@ -506,7 +506,7 @@ static void root_read(struct reader *r, const struct doc *root)
 {
     static const char *const names[] = {"version", "flags", "resources", "sharing", "imex", NULL};
     if (root->kind == DOC_NULL)
-        return; /* an empty file is an empty config */
+        return;
     if (root->kind != DOC_OBJECT) {
         ERROR(r, root, "type", "%s, expected a map", doc_kind_name(root->kind));
         return;
@@ -536,6 +536,10 @@ int nvidia_plugin_config_parse(struct arena *a, struct str text,
     struct nvidia_lint own = {0};
     struct reader r = {.arena = a, .lint = lint ? lint : &own};
     const struct doc *root = NULL;
+    if (str_trim(text).len == 0) { /* an empty file is an empty config */
+        *ret_config = r.config;
+        return 0;
+    }
     int rc = doc_parse_yaml(a, text, NVIDIA_PLUGIN_TEXT_MAX, &root, reterr);
     if (rc < 0)
         return rc;
