@@ -72,6 +72,7 @@ struct sim_demand_spec {
     uint32_t spread_permille;          /* pods differ by up to this factor around the above */
     uint32_t tide_permille;            /* how much of it follows the owner's common tide, 0..1000 */
     uint32_t hour_permille[SIM_HOURS]; /* tide by hour, mean 1000; all 0 = flat */
+    uint32_t speed_permille;           /* of the GPU that busy time was measured on; 0 = 1000 */
     uint32_t sm_need_permille;         /* share of the SMs that its kernels fill while busy */
     uint32_t dram_need_permille;
     uint32_t memory_mib, memory_spread_mib; /* usual memory and how far pods and time differ */
@@ -121,6 +122,8 @@ struct sim_scenario {
     uint32_t offer_count;
     struct model_offer *offers; /* by hour and region; told to the controller as facts */
     uint32_t faults_ppm;        /* of the scenario file; sim_config may set its own */
+    uint32_t xid_application_per_million_gpu_hours; /* with a pod on the GPU */
+    uint32_t xid_gpu_per_million_gpu_hours;
 };
 
 /* "default": inference, notebooks, batch and training on A100, H100, L4 and T4 nodes of two

@@ -50,9 +50,7 @@ enum sim_fault {
 
 const char *sim_fault_name(enum sim_fault f);
 
-/* What the controller was in the middle of when a fault struck: rows of the coverage table. */
-enum { SIM_STATES_MAX = 16 };
-
+/* Which faults struck which writes, while the node was in which kind of rollout. */
 struct sim_coverage {
     uint64_t faults[SIM_FAULT_COUNT];
     /* [action kind][change of the rollout that the node is in, or CORE_CHANGE_COUNT][fault] */

@@ -1,0 +1,383 @@
+/* sim/builtin.c - the scenarios that come with the program.  Pure.
+ *
+ * "default" is a company with a product and a research team in two regions: inference by day,
+ * notebooks that are mostly idle, nightly and ad hoc batch, and training on whole GPUs.  Its
+ * numbers are assumptions, told in docs/SIMULATION.md; how busy its pods are is fitted to a real
+ * trace. */
+#include "sim/scenario.h"
+
+#include "base/num.h"
+#include "model/gpu.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#define START_WALL_NS (INT64_C(1772409600) * NUM_NS_PER_SECOND) /* Monday 2026-03-02T00:00:00Z */
+#define MINUTE        (60 * NUM_NS_PER_SECOND)
+#define HOUR          NUM_NS_PER_HOUR
+
+struct builder {
+    struct arena *arena;
+    struct sim_scenario *s;
+};
+
+static uint16_t gpu_of(const char *key)
+{
+    const struct model_gpu *gpu = NULL;
+    int rc = model_gpu_find(str_from(key), &gpu, NULL);
+    assert(rc == 0);
+    return (uint16_t)model_gpu_index(gpu);
+}
+
+static uint64_t models(const char *a, const char *b)
+{
+    uint64_t mask = UINT64_C(1) << gpu_of(a);
+    return b != NULL ? mask | UINT64_C(1) << gpu_of(b) : mask;
+}
+
+static struct sim_scenario *scenario_new(struct arena *a, const char *name, int64_t duration_ns)
+{
+    enum { GROUPS = 16, OWNERS = 64 };
+    struct sim_scenario *s = ARENA_NEW(a, struct sim_scenario);
+    s->name = str_from(name);
+    s->start_wall_ns = START_WALL_NS;
+    s->duration_ns = duration_ns;
+    s->sample_period_ns = MINUTE;
+    s->clusters = ARENA_ARRAY(a, struct sim_cluster_spec, SIM_CLUSTERS_MAX);
+    s->groups = ARENA_ARRAY(a, struct sim_group_spec, GROUPS);
+    s->owners = ARENA_ARRAY(a, struct sim_owner_spec, OWNERS);
+    return s;
+}
+
+struct group_text {
+    const char *name, *gpu;
+    uint32_t gpus, cpu, gib, max;
+    int64_t microusd;
+};
+
+static void add_group(struct sim_scenario *s, uint16_t cluster, const struct group_text *t)
+{
+    s->groups[s->group_count++] = (struct sim_group_spec){.name = str_from(t->name),
+            .cluster = cluster,
+            .gpu = gpu_of(t->gpu),
+            .gpus_per_node = t->gpus,
+            .cpu_milli = t->cpu * 1000,
+            .memory_mib = t->gib * 1024,
+            .microusd_per_hour = t->microusd,
+            .max = t->max};
+}
+
+/* Hours of a working day in UTC, permille of the mean; research sleeps at weekends. */
+static const uint16_t office[24] = {150, 100, 100, 100, 150, 300, 700, 1400, 2000, 2300, 2300, 2100,
+        1700, 1900, 2200, 2100, 1700, 1300, 900, 600, 450, 350, 250, 200};
+static const uint16_t traffic[24] = {420, 340, 300, 290, 320, 420, 620, 900, 1150, 1300, 1380, 1420,
+        1400, 1380, 1360, 1360, 1400, 1480, 1520, 1480, 1300, 1050, 800, 580};
+
+static void set_hours(uint32_t *ret_hours, const uint16_t *day, uint32_t scale, uint32_t weekend)
+{
+    for (unsigned h = 0; h < 24; h++) {
+        ret_hours[h] = (day[h] * scale + 500) / 1000;
+        ret_hours[24 + h] = (day[h] * scale / 1000 * weekend + 500) / 1000;
+    }
+}
+
+static void set_flat(uint32_t *ret_hours, uint32_t value)
+{
+    for (unsigned h = 0; h < SIM_HOURS; h++)
+        ret_hours[h] = value;
+}
+
+static struct sim_owner_spec *add_owner(struct sim_scenario *s, uint16_t cluster, const char *name,
+        enum model_owner_kind kind, enum model_class class)
+{
+    struct sim_owner_spec *o = &s->owners[s->owner_count++];
+    *o = (struct sim_owner_spec){.name = str_from(name),
+            .cluster = cluster,
+            .kind = kind,
+            .class_declared = class,
+            .gpus_per_pod = 1,
+            .cpu_milli = 4000,
+            .memory_mib = 16 * 1024,
+            .max_unavailable = UINT32_MAX,
+            .grace_ns = 30 * NUM_NS_PER_SECOND,
+            .demand = {.kind = SIM_DEMAND_BURSTY,
+                    .active_permille = 300,
+                    .stay_permille = 600,
+                    .level_permille = 200,
+                    .tail_permille = 80,
+                    .spread_permille = 600,
+                    .tide_permille = 700,
+                    .sm_need_permille = 500,
+                    .dram_need_permille = 300,
+                    .memory_mib = 8000,
+                    .memory_spread_mib = 1500,
+                    .memory_peak_mib = 16000}};
+    return o;
+}
+
+struct service {
+    const char *name;
+    uint16_t cluster;
+    uint64_t gpu_models;
+    uint32_t replicas_mean; /* x 1000 */
+    uint32_t active, level, sm, memory, peak, slo;
+    bool latency;
+};
+
+static void add_service(struct sim_scenario *s, const struct service *v)
+{
+    struct sim_owner_spec *o = add_owner(s, v->cluster, v->name, MODEL_OWNER_DEPLOYMENT,
+            v->latency ? MODEL_CLASS_LATENCY_SENSITIVE : MODEL_CLASS_INTERACTIVE);
+    o->gpu_models = v->gpu_models;
+    o->slo_permille = v->slo;
+    o->max_unavailable = 1;
+    /* Replicas follow the traffic; each replica is about as busy at any hour. */
+    set_hours(o->replicas, traffic, v->replicas_mean, 700);
+    for (unsigned h = 0; h < SIM_HOURS; h++)
+        o->replicas[h] = num_max_u32((o->replicas[h] + 500) / 1000, 1);
+    o->demand.active_permille = v->active;
+    o->demand.level_permille = v->level;
+    o->demand.sm_need_permille = v->sm;
+    o->demand.memory_mib = v->memory;
+    o->demand.memory_spread_mib = v->peak / 25;
+    o->demand.memory_peak_mib = v->peak;
+    set_hours(o->demand.hour_permille, traffic, 1000, 800);
+    o->demand.tide_permille = 500;
+}
+
+static void add_notebooks(struct sim_scenario *s, uint16_t cluster, const char *name,
+        uint64_t gpu_models, uint32_t users)
+{
+    struct sim_owner_spec *o =
+            add_owner(s, cluster, name, MODEL_OWNER_STATEFULSET, MODEL_CLASS_INTERACTIVE);
+    o->gpu_models = gpu_models;
+    set_flat(o->replicas, users);
+    o->cpu_milli = 3000;
+    o->memory_mib = 12 * 1024;
+    o->demand.active_permille = 120;
+    o->demand.stay_permille = 750;
+    o->demand.level_permille = 260;
+    o->demand.tail_permille = 100;
+    o->demand.spread_permille = 1500;
+    o->demand.sm_need_permille = 450;
+    o->demand.memory_mib = 6500;
+    o->demand.memory_spread_mib = 1800;
+    o->demand.memory_peak_mib = 18000;
+    o->demand.tide_permille = 900;
+    set_hours(o->demand.hour_permille, office, 1000, 250);
+}
+
+struct jobs {
+    const char *name;
+    uint16_t cluster;
+    uint64_t gpu_models;
+    uint32_t gpus, per_hour; /* mean, x 1000 */
+    uint32_t minutes_min, minutes_max, active_max, level, sm, memory, peak;
+    bool night, training;
+};
+
+static void add_jobs(struct sim_scenario *s, const struct jobs *j)
+{
+    struct sim_owner_spec *o = add_owner(s, j->cluster, j->name, MODEL_OWNER_JOB,
+            j->training ? MODEL_CLASS_TRAINING : MODEL_CLASS_BATCH);
+    o->gpu_models = j->gpu_models;
+    o->gpus_per_pod = j->gpus;
+    o->cpu_milli = 5000 * j->gpus;
+    o->memory_mib = 24 * 1024 * j->gpus;
+    o->run_min_ns = j->minutes_min * MINUTE;
+    o->run_max_ns = j->minutes_max * MINUTE;
+    o->active_max = j->active_max;
+    o->grace_ns = 60 * NUM_NS_PER_SECOND;
+    o->preallocates = j->training;
+    for (unsigned h = 0; h < SIM_HOURS; h++) {
+        bool night = h % 24 >= 20 || h % 24 < 6;
+        uint32_t base = j->night ? (night ? j->per_hour * 2 : j->per_hour / 4) : j->per_hour;
+        o->arrivals_milli[h] = j->night || h < 24 ? base : base / 2;
+    }
+    o->demand.kind = SIM_DEMAND_STEADY;
+    o->demand.level_permille = j->level;
+    o->demand.spread_permille = 150;
+    o->demand.tide_permille = 0;
+    o->demand.sm_need_permille = j->sm;
+    o->demand.dram_need_permille = 600;
+    o->demand.memory_mib = j->memory;
+    o->demand.memory_spread_mib = j->memory / 20;
+    o->demand.memory_peak_mib = j->peak;
+}
+
+static void default_groups(struct sim_scenario *s)
+{
+    static const struct group_text us[] = {
+            {"us-a100-80", "A100-80GB", 4, 96, 680, 14, 13723552},
+            {"us-h100", "H100-80GB", 8, 192, 2048, 3, 55040000},
+            {"us-l4", "L4", 4, 48, 192, 10, 4601600},
+            {"us-t4", "T4", 4, 48, 192, 8, 3912000},
+    };
+    static const struct group_text eu[] = {
+            {"eu-a100-40", "A100-40GB", 4, 48, 340, 10, 14991900},
+            {"eu-l4", "L4", 1, 16, 64, 16, 1205800},
+            {"eu-h100", "H100-80GB", 2, 52, 468, 4, 28135100},
+    };
+    for (unsigned i = 0; i < sizeof us / sizeof us[0]; i++)
+        add_group(s, 0, &us[i]);
+    for (unsigned i = 0; i < sizeof eu / sizeof eu[0]; i++)
+        add_group(s, 1, &eu[i]);
+}
+
+static void default_services(struct sim_scenario *s)
+{
+    uint64_t a80 = models("A100-80GB", NULL), a40 = models("A100-40GB", NULL);
+    uint64_t l4 = models("L4", NULL), small = models("L4", "T4"), h100 = models("H100-80GB", NULL);
+    const struct service services[] = {
+            {"shop/search-ranker", 0, a80, 5000, 450, 220, 300, 7000, 9200, 0, true},
+            {"shop/embedder", 0, a80, 6000, 500, 260, 280, 6200, 8800, 0, false},
+            {"shop/vision-tagger", 0, a80, 5000, 350, 200, 250, 5600, 8400, 0, false},
+            {"shop/fraud-score", 0, small, 5000, 400, 60, 500, 3200, 4600, 0, true},
+            {"shop/thumbnails", 0, small, 4000, 300, 60, 600, 2600, 4200, 0, false},
+            {"assist/chat-llm", 0, h100, 3000, 600, 400, 900, 60000, 70000, 0, true},
+            {"media/speech", 1, l4, 5000, 380, 90, 600, 4200, 6200, 0, false},
+            {"media/captions", 1, a40, 5000, 420, 240, 260, 3300, 4500, 0, false},
+            {"media/live-translate", 1, a40, 3000, 450, 200, 300, 3300, 4400, 0, true},
+            {"media/moderation", 1, a40, 4000, 300, 180, 250, 3000, 4300, 0, false},
+    };
+    for (unsigned i = 0; i < sizeof services / sizeof services[0]; i++)
+        add_service(s, &services[i]);
+    /* Launches and ends: demand that the controller must follow both ways. */
+    s->owners[1].growth_permille_per_day = 60;
+    s->owners[2].step_day = 3;
+    s->owners[2].step_permille = 1700;
+    s->owners[7].step_day = 4;
+    s->owners[7].step_permille = 500;
+    /* A burst of latency-sensitive pods each working day, while whole A100s are scarce. */
+    struct sim_owner_spec *burst = add_owner(
+            s, 0, "shop/flash-sale", MODEL_OWNER_DEPLOYMENT, MODEL_CLASS_LATENCY_SENSITIVE);
+    burst->gpu_models = a80;
+    burst->max_unavailable = 1;
+    burst->demand.active_permille = 700;
+    burst->demand.level_permille = 420;
+    burst->demand.sm_need_permille = 700;
+    burst->demand.memory_mib = 14000;
+    burst->demand.memory_peak_mib = 20000;
+    for (unsigned h = 11; h < 14; h++)
+        burst->replicas[h] = 8;
+    for (unsigned h = 18; h < 20; h++)
+        burst->replicas[h] = burst->replicas[24 + h] = 6;
+}
+
+static void default_batch(struct sim_scenario *s)
+{
+    uint64_t a80 = models("A100-80GB", NULL), a40 = models("A100-40GB", NULL);
+    uint64_t h100 = models("H100-80GB", NULL), small = models("L4", "T4");
+    const struct jobs jobs[] = {
+            {"research/eval", 0, a80, 1, 2500, 20, 110, 12, 320, 500, 11000, 17000, false, false},
+            {"research/features", 0, small, 1, 3000, 10, 60, 10, 70, 700, 3500, 5200, true, false},
+            {"research/finetune", 0, a80, 4, 160, 180, 540, 2, 880, 1000, 62000, 72000, false,
+                    true},
+            {"research/pretrain", 0, h100, 8, 60, 480, 1200, 1, 930, 1000, 68000, 76000, false,
+                    true},
+            {"media/transcode-index", 1, a40, 1, 2200, 15, 80, 10, 300, 350, 3600, 4700, true,
+                    false},
+            {"media/train-asr", 1, a40, 4, 120, 120, 420, 1, 850, 1000, 30000, 36000, false, true},
+    };
+    for (unsigned i = 0; i < sizeof jobs / sizeof jobs[0]; i++)
+        add_jobs(s, &jobs[i]);
+    add_notebooks(s, 0, "research/notebooks", a80, 18);
+    add_notebooks(s, 0, "analytics/notebooks", small, 12);
+    add_notebooks(s, 1, "media/notebooks", a40, 10);
+    struct sim_owner_spec *small_books = &s->owners[s->owner_count - 2];
+    small_books->demand.level_permille = 70;
+    small_books->demand.memory_mib = 2600;
+    small_books->demand.memory_spread_mib = 500;
+    small_books->demand.memory_peak_mib = 4600;
+    struct sim_owner_spec *eu_books = &s->owners[s->owner_count - 1];
+    eu_books->demand.memory_mib = 3300;
+    eu_books->demand.memory_spread_mib = 400;
+    eu_books->demand.memory_peak_mib = 4700;
+}
+
+static struct sim_scenario *build_default(struct arena *a)
+{
+    struct sim_scenario *s = scenario_new(a, "default", 7 * 24 * HOUR);
+    s->cluster_count = 2;
+    s->clusters[0] = (struct sim_cluster_spec){STR_LIT("us"), STR_LIT("us-east-1")};
+    s->clusters[1] = (struct sim_cluster_spec){STR_LIT("eu"), STR_LIT("europe-west4")};
+    default_groups(s);
+    default_services(s);
+    default_batch(s);
+    s->xid_application_per_million_gpu_hours = 400;
+    s->xid_gpu_per_million_gpu_hours = 60;
+    return s;
+}
+
+/* The statistics of a production image-generation service, on 1-GPU nodes. */
+static struct sim_scenario *build_fitted(struct arena *a)
+{
+    struct sim_scenario *s = scenario_new(a, "fitted", 23 * HOUR);
+    s->sample_period_ns = 57 * NUM_NS_PER_SECOND;
+    s->cluster_count = 1;
+    s->clusters[0] = (struct sim_cluster_spec){STR_LIT("fitted"), STR_LIT("us-east-1")};
+    add_group(s, 0, &(struct group_text){"gpu", "A100-80GB", 1, 64, 512, 1000, 3430888});
+    struct sim_owner_spec *o =
+            add_owner(s, 0, "fitted/service", MODEL_OWNER_STATEFULSET, MODEL_CLASS_INTERACTIVE);
+    set_flat(o->replicas, 78);
+    o->cpu_milli = 1000;
+    o->memory_mib = 4096;
+    o->demand = (struct sim_demand_spec){.kind = SIM_DEMAND_BURSTY,
+            .active_permille = 325,
+            .stay_permille = 620,
+            .level_permille = 210,
+            .tail_permille = 110,
+            .spread_permille = 900,
+            .tide_permille = 1000,
+            .sm_need_permille = 600,
+            .dram_need_permille = 400,
+            .memory_mib = 24000,
+            .memory_spread_mib = 5000,
+            .memory_peak_mib = 48400};
+    static const uint16_t hours[24] = {570, 1600, 2100, 1650, 1000, 1800, 2200, 2500, 2200, 1750,
+            850, 570, 570, 650, 430, 400, 320, 130, 280, 250, 280, 170, 290, 290};
+    set_hours(o->demand.hour_permille, hours, 1000, 1000);
+    return s;
+}
+
+/* A few nodes of one model, two days: tests and fault runs. */
+static struct sim_scenario *build_small(struct arena *a)
+{
+    struct sim_scenario *s = scenario_new(a, "small", 2 * 24 * HOUR);
+    uint64_t a80 = models("A100-80GB", NULL);
+    s->cluster_count = 1;
+    s->clusters[0] = (struct sim_cluster_spec){STR_LIT("lab"), STR_LIT("us-east-1")};
+    add_group(s, 0, &(struct group_text){"a100", "A100-80GB", 2, 48, 340, 8, 6861776});
+    const struct service web = {"lab/web", 0, a80, 3000, 400, 200, 280, 6000, 8800, 0, false};
+    add_service(s, &web);
+    add_notebooks(s, 0, "lab/notebooks", a80, 4);
+    struct sim_owner_spec *burst =
+            add_owner(s, 0, "lab/realtime", MODEL_OWNER_DEPLOYMENT, MODEL_CLASS_LATENCY_SENSITIVE);
+    burst->gpu_models = a80;
+    for (unsigned h = 10; h < 14; h++)
+        burst->replicas[h] = burst->replicas[24 + h] = 10;
+    const struct jobs eval = {
+            "lab/eval", 0, a80, 1, 1500, 20, 60, 4, 300, 500, 9000, 14000, false, false};
+    add_jobs(s, &eval);
+    return s;
+}
+
+int sim_scenario_builtin(struct arena *a, struct str name, const struct sim_scenario **ret_scenario,
+        struct err *reterr)
+{
+    struct sim_scenario *s = NULL;
+    if (str_eq_c(name, "default"))
+        s = build_default(a);
+    else if (str_eq_c(name, "fitted"))
+        s = build_fitted(a);
+    else if (str_eq_c(name, "small"))
+        s = build_small(a);
+    if (s == NULL)
+        return err_set(reterr, -ENOENT,
+                "no built-in scenario '%.*s': expected default, fitted or small", STR_ARG(name));
+    int rc = sim_scenario_check(s, reterr);
+    if (rc == 0)
+        *ret_scenario = s;
+    return rc;
+}
