@@ -10,6 +10,7 @@
  *   decide_pool.c    the nodes and pools of now, counted afresh in each run
  *   decide_node.c    pool capacity: share, raise, lower, unshare, retire
  *   decide_hold.c    memory alarms, holds and releases on shared nodes
+ *   decide_device.c  native caps: admission, relief, emptying of nodes
  *   decide_guard.c   questions of the rollout half
  *   decide_out.c     intents and refusals with their texts */
 #ifndef CORE_DECIDE_PRIV_H
@@ -81,16 +82,20 @@ struct decide_owner {
 };
 
 struct decide_pod {
-    uint64_t uid; /* 0 = free row */
+    uint64_t uid;  /* 0 = free row, or a name that waits for its next pod */
+    uint64_t name; /* of a StatefulSet's pod: hash of owner and name, else 0; its successor goes on
+                    * with what was learned */
     uint64_t owner;
+    int64_t born_wall_ns; /* start of the first pod of this row */
     struct usage_memory_track track;
+    struct usage_histogram busy;           /* own readings, reference permille */
+    uint16_t recent[DECIDE_WINDOW];        /* by minute % DECIDE_WINDOW: the highest of it */
+    uint32_t recent_minute[DECIDE_WINDOW]; /* which minute that is; 0 = none */
     int64_t sampled_wall_ns;
-    uint16_t busy[DECIDE_WINDOW]; /* ring of recent own readings, permille */
-    uint32_t busy_count;          /* readings ever; the ring's end is at count % DECIDE_WINDOW */
-    uint32_t memory_mib;          /* last own or attributed reading */
+    uint32_t memory_mib; /* last own reading */
     bool ended;
     uint8_t gpu;    /* physical GPU by the last sample that named it; 255 = unknown */
-    uint32_t moves; /* by us, today (by wall day) */
+    uint32_t moves; /* by us on `move_day` */
     int64_t move_day;
 };
 
@@ -144,6 +149,7 @@ struct decide_pool_memory {
 struct core_decider {
     struct core_options options;
     struct map_u64 owner_rows, pod_rows; /* uid -> row */
+    struct map_u64 pod_names;            /* decide_pod.name -> row */
     struct decide_owner *owners;
     uint32_t owner_count, owner_cap;
     struct decide_pod *pods;
@@ -158,6 +164,7 @@ struct core_decider {
     int64_t solve_mono_ns; /* when the last solve was asked for; INT64_MIN = never */
     bool solving;
     uint64_t solve_count;
+    int64_t pack_mono_ns; /* native: when a node was last emptied; INT64_MIN = never */
     struct arena *problem_arena;
     struct place_problem *problem; /* open solve, in problem_arena */
 
@@ -186,7 +193,8 @@ struct decide_owner *decide_owner_find(const struct core_decider *d, uint64_t ui
 struct decide_pod *decide_pod_find(const struct core_decider *d, uint64_t uid);
 void decide_learn_sample(
         struct core_decider *d, const struct core_picture *pic, const struct core_fact *fact);
-void decide_learn_pod(struct core_decider *d, const struct core_fact *fact);
+void decide_learn_pod(
+        struct core_decider *d, const struct core_picture *pic, const struct core_fact *fact);
 void decide_learn_incident(
         struct core_decider *d, const struct core_picture *pic, const struct core_fact *fact);
 void decide_forget(struct core_decider *d, const struct core_fact *fact);
@@ -227,6 +235,10 @@ struct decide_judgement {
 /* May the owner be time-sliced on `gpu`, and with how many of its pods on a GPU? */
 struct decide_judgement decide_judge_shared(const struct core_decider *d, const struct policy *p,
         const struct core_now *now, const struct core_owner_fact *owner, uint16_t gpu);
+
+/* What the owner is, for sharing: rules that no number changes. */
+enum core_reason decide_judge_kind(
+        const struct core_decider *d, const struct policy *p, const struct core_owner_fact *owner);
 
 /* May it have a MIG instance of its own on `gpu`?  ret_profile: the smallest that will do. */
 struct decide_judgement decide_judge_mig(const struct core_decider *d, const struct policy *p,
@@ -275,6 +287,11 @@ void decide_layouts_now(
 /* True when every pod of the node would find a free slot on other nodes of the same mode and pool,
  * CPU and RAM included. */
 bool decide_pods_fit_elsewhere(const struct decide_run *run, uint32_t node);
+
+/* ---- decide_device.c ---- */
+
+/* Native caps: where pending pods go, which GPUs are relieved, which nodes are emptied. */
+void decide_devices(struct decide_run *run);
 
 /* ---- decide_node.c, decide_hold.c ---- */
 void decide_capacity(struct decide_run *run);

@@ -22,6 +22,7 @@ struct core_decider *core_decider_new(const struct core_options *options)
     d->problem_arena = arena_new(0);
     d->control_mono_ns = INT64_MIN;
     d->solve_mono_ns = INT64_MIN;
+    d->pack_mono_ns = INT64_MIN;
     return d;
 }
 
@@ -31,6 +32,7 @@ struct core_decider *core_decider_free(struct core_decider *d)
         return NULL;
     map_u64_clear(&d->owner_rows);
     map_u64_clear(&d->pod_rows);
+    map_u64_clear(&d->pod_names);
     map_u64_clear(&d->entering);
     map_u64_clear(&d->told);
     mem_free(d->owners);
@@ -53,7 +55,7 @@ void core_decider_learn(struct core_decider *d, const struct core_picture *pic,
     }
     d->dirty = true;
     if (fact->kind == CORE_FACT_POD)
-        decide_learn_pod(d, fact);
+        decide_learn_pod(d, pic, fact);
     else if (fact->kind == CORE_FACT_INCIDENT)
         decide_learn_incident(d, pic, fact);
     else if (fact->kind == CORE_FACT_GONE)
@@ -128,6 +130,7 @@ void core_decider_run(struct core_decider *d, const struct core_picture *pic,
         decide_holds(&run);
         decide_owners_point(&run);
         decide_capacity(&run);
+        decide_devices(&run);
         ask_solve(&run, &out);
         d->dirty = false;
     }

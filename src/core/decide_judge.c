@@ -182,7 +182,7 @@ static const struct decide_busy *busy_cached(const struct policy *p, const struc
 }
 
 /* What the owner is: rules that no number changes. */
-static enum core_reason judge_kind(
+enum core_reason decide_judge_kind(
         const struct core_decider *d, const struct policy *p, const struct core_owner_fact *owner)
 {
     enum model_class c = decide_owner_class(d, owner);
@@ -226,7 +226,7 @@ struct decide_judgement decide_judge_shared(const struct core_decider *d, const 
             .conflict_allowed_ppm = decide_conflict_allowed_ppm(p)};
     struct decide_owner *row = decide_owner_find(d, owner->uid);
 
-    j.reason = judge_kind(d, p, owner);
+    j.reason = decide_judge_kind(d, p, owner);
     if (j.reason == CORE_REASON_NONE)
         j.reason = decide_judge_history(p, now, row, &j);
     if (j.reason != CORE_REASON_NONE)

@@ -5,10 +5,12 @@
  * uncertain widens nothing but the trust's error, and so never tightens. */
 #include "core/decide-priv.h"
 
+#include "base/prng.h"
+
 #include <assert.h>
 #include <string.h>
 
-enum { NS_PER_DAY_HOURS = 24, ATTRIBUTION_ERROR_MAX = 100, PRIOR_LEAST = 60 };
+enum { ATTRIBUTION_ERROR_MAX = 100, PRIOR_LEAST = 60 };
 
 struct decide_owner *decide_owner_find(const struct core_decider *d, uint64_t uid)
 {
@@ -43,27 +45,52 @@ static struct decide_owner *owner_get(struct core_decider *d, uint64_t uid)
     return &d->owners[row];
 }
 
-static struct decide_pod *pod_get(struct core_decider *d, uint64_t uid, uint64_t owner)
+static uint32_t pod_row_new(struct core_decider *d)
 {
-    struct decide_pod *found = decide_pod_find(d, uid);
+    if (d->pod_free_count > 0)
+        return d->pod_free[--d->pod_free_count];
+    if (d->pod_count == d->pod_cap) {
+        d->pod_cap = d->pod_cap > 0 ? 2 * d->pod_cap : 256;
+        d->pods = mem_grow(d->pods, d->pod_cap, sizeof(*d->pods));
+        d->pod_free = mem_grow(d->pod_free, d->pod_cap, sizeof(*d->pod_free));
+    }
+    return d->pod_count++;
+}
+
+/* A StatefulSet's pod comes back under its name and goes on with its work: what was learned of the
+ * one before holds for it.  Other owners' pods are interchangeable, siblings speak for them. */
+static uint64_t name_of(const struct core_picture *pic, const struct core_pod_fact *pod)
+{
+    uint32_t owner = core_picture_owner(pic, pod->owner);
+    if (owner == CORE_NO_INDEX || pic->owners[owner].fact.kind != MODEL_OWNER_STATEFULSET)
+        return 0;
+    return prng_mix(pod->owner, str_hash(pod->name, 0)) | 1;
+}
+
+static struct decide_pod *pod_get(
+        struct core_decider *d, const struct core_picture *pic, const struct core_pod_fact *pod)
+{
+    struct decide_pod *found = decide_pod_find(d, pod->uid);
     if (found != NULL)
         return found;
-    uint32_t row = d->pod_count;
-    if (d->pod_free_count > 0) {
-        row = d->pod_free[--d->pod_free_count];
+    uint64_t name = name_of(pic, pod);
+    uint32_t row = name != 0 ? map_u64_find(&d->pod_names, name) : MAP_NONE;
+    if (row != MAP_NONE) {
+        if (d->pods[row].uid != 0)
+            map_u64_remove(&d->pod_rows, d->pods[row].uid);
+        d->pods[row].ended = false;
     } else {
-        if (d->pod_count == d->pod_cap) {
-            d->pod_cap = d->pod_cap > 0 ? 2 * d->pod_cap : 256;
-            d->pods = mem_grow(d->pods, d->pod_cap, sizeof(*d->pods));
-            d->pod_free = mem_grow(d->pod_free, d->pod_cap, sizeof(*d->pod_free));
-        }
-        d->pod_count++;
+        row = pod_row_new(d);
+        memset(&d->pods[row], 0, sizeof(d->pods[row]));
+        d->pods[row].owner = pod->owner;
+        d->pods[row].name = name;
+        if (name != 0)
+            map_u64_set(&d->pod_names, name, row);
     }
-    memset(&d->pods[row], 0, sizeof(d->pods[row]));
-    d->pods[row].uid = uid;
-    d->pods[row].owner = owner;
+    d->pods[row].uid = pod->uid;
     d->pods[row].gpu = UINT8_MAX;
-    map_u64_set(&d->pod_rows, uid, row);
+    d->pods[row].memory_mib = 0;
+    map_u64_set(&d->pod_rows, pod->uid, row);
     return &d->pods[row];
 }
 
@@ -75,12 +102,26 @@ struct reading {
     bool own;
 };
 
-static void take(struct core_decider *d, const struct core_pod_view *view, const struct reading *r)
+/* The minute's highest reading counts, so that pods sampled at other seconds still compare. */
+static void recent_add(struct decide_pod *pod, int64_t wall_ns, uint32_t busy)
+{
+    uint32_t minute = (uint32_t)(wall_ns / (60 * NUM_NS_PER_SECOND));
+    uint32_t slot = minute % DECIDE_WINDOW;
+    if (pod->recent_minute[slot] != minute)
+        pod->recent[slot] = 0;
+    pod->recent_minute[slot] = minute;
+    pod->recent[slot] = (uint16_t)num_max_u32(pod->recent[slot], busy);
+}
+
+static void take(struct core_decider *d, const struct core_picture *pic,
+        const struct core_pod_view *view, const struct reading *r)
 {
     if (view->fact.owner == 0 || view->fact.phase == CORE_POD_ENDED)
         return;
     struct decide_owner *owner = owner_get(d, view->fact.owner);
-    struct decide_pod *pod = pod_get(d, view->fact.uid, view->fact.owner);
+    struct decide_pod *pod = pod_get(d, pic, &view->fact);
+    if (pod->born_wall_ns == 0)
+        pod->born_wall_ns = r->wall_ns - r->age_ns;
 
     if (r->valid & CORE_VALID_BUSY) {
         struct usage_sample sample = {.wall_ns = r->wall_ns,
@@ -92,12 +133,14 @@ static void take(struct core_decider *d, const struct core_pod_view *view, const
             sample.valid |= USAGE_VALID_SM;
         usage_digest_add(&owner->digest, &sample);
         owner->readings++;
-        pod->busy[pod->busy_count % DECIDE_WINDOW] = (uint16_t)num_min_u32(r->busy_permille, 1000);
-        pod->busy_count++;
+        pod->busy.counts[usage_bin_of(r->busy_permille)]++;
+        pod->busy.total++;
+        recent_add(pod, r->wall_ns, r->busy_permille);
         pod->sampled_wall_ns = r->wall_ns;
     }
     if (r->valid & CORE_VALID_MEMORY) {
-        usage_memory_observe(&owner->digest.memory, &pod->track, r->age_ns, r->memory_mib);
+        usage_memory_observe(
+                &owner->digest.memory, &pod->track, r->wall_ns - pod->born_wall_ns, r->memory_mib);
         pod->memory_mib = r->memory_mib;
     }
     if (r->own)
@@ -134,7 +177,7 @@ static void take_own(struct core_decider *d, const struct core_picture *pic, uin
     r.busy_permille = busy_reference(pic, view->node, s->busy_permille);
     if (s->start != UINT8_MAX) /* an instance's busy time says nothing of a whole GPU's */
         r.valid &= (uint8_t) ~(CORE_VALID_BUSY | CORE_VALID_SM);
-    take(d, view, &r);
+    take(d, pic, view, &r);
 }
 
 /* Splits the busy time of a shared GPU over the pods that the exporter names.  Memory is not
@@ -176,7 +219,7 @@ static void take_shared(struct core_decider *d, const struct core_picture *pic,
                 .age_ns = age_at(&view->fact, wall_ns),
                 .valid = CORE_VALID_BUSY,
                 .busy_permille = busy_reference(pic, view->node, shares[i].value)};
-        take(d, view, &r);
+        take(d, pic, view, &r);
     }
 }
 
@@ -197,6 +240,12 @@ static uint32_t own_pod(
     return CORE_NO_INDEX;
 }
 
+static bool usage_per_process(const struct core_picture *pic, uint64_t node)
+{
+    uint32_t row = core_picture_node(pic, node);
+    return row != CORE_NO_INDEX && pic->nodes[row].fact.caps.usage == CORE_KNOWN_PROCESS;
+}
+
 void decide_learn_sample(
         struct core_decider *d, const struct core_picture *pic, const struct core_fact *fact)
 {
@@ -208,6 +257,8 @@ void decide_learn_sample(
         if (pod != NULL)
             pod->gpu = s->gpu;
     }
+    if (s->scope != CORE_SAMPLE_PROCESS && usage_per_process(pic, s->node))
+        return; /* each pod's own reading comes beside it */
     if (s->scope == CORE_SAMPLE_PROCESS || s->occupant_count == 1) {
         if (s->occupant_count == 1 && s->occupants != NULL)
             row = core_picture_pod(pic, s->occupants[0]);
@@ -221,12 +272,13 @@ void decide_learn_sample(
         take_own(d, pic, row, fact);
 }
 
-void decide_learn_pod(struct core_decider *d, const struct core_fact *fact)
+void decide_learn_pod(
+        struct core_decider *d, const struct core_picture *pic, const struct core_fact *fact)
 {
     const struct core_pod_fact *pod = &fact->pod;
-    if (pod->owner == 0)
+    if (pod->owner == 0 || (pod->phase == CORE_POD_ENDED && !decide_pod_find(d, pod->uid)))
         return;
-    struct decide_pod *row = pod_get(d, pod->uid, pod->owner);
+    struct decide_pod *row = pod_get(d, pic, pod);
     if (pod->device_count == 1)
         row->gpu = pod->devices[0].gpu;
     if (pod->phase != CORE_POD_ENDED || row->ended)
@@ -252,17 +304,42 @@ void decide_learn_incident(
     owner->kill_wall_ns = fact->observed_wall_ns;
 }
 
+static void pod_row_free(struct core_decider *d, uint32_t row)
+{
+    if (d->pods[row].uid != 0)
+        map_u64_remove(&d->pod_rows, d->pods[row].uid);
+    if (d->pods[row].name != 0)
+        map_u64_remove(&d->pod_names, d->pods[row].name);
+    memset(&d->pods[row], 0, sizeof(d->pods[row]));
+    d->pod_free[d->pod_free_count++] = row;
+}
+
+static void owner_forget(struct core_decider *d, uint64_t uid)
+{
+    uint32_t row = map_u64_remove(&d->owner_rows, uid);
+    if (row == MAP_NONE)
+        return;
+    d->owners[row].uid = 0;
+    for (uint32_t i = 0; i < d->pod_count; i++) { /* names that wait for pods to come */
+        if (d->pods[i].owner == uid && d->pods[i].uid == 0 && d->pods[i].name != 0)
+            pod_row_free(d, i);
+    }
+}
+
 void decide_forget(struct core_decider *d, const struct core_fact *fact)
 {
-    if (fact->source == CORE_SOURCE_PODS) {
-        uint32_t row = map_u64_remove(&d->pod_rows, fact->gone);
-        if (row == MAP_NONE)
-            return;
-        d->pods[row].uid = 0;
-        d->pod_free[d->pod_free_count++] = row;
-    } else if (fact->source == CORE_SOURCE_OWNERS) {
-        uint32_t row = map_u64_remove(&d->owner_rows, fact->gone);
-        if (row != MAP_NONE)
-            d->owners[row].uid = 0;
+    if (fact->source == CORE_SOURCE_OWNERS) {
+        owner_forget(d, fact->gone);
+        return;
     }
+    uint32_t row =
+            fact->source == CORE_SOURCE_PODS ? map_u64_find(&d->pod_rows, fact->gone) : MAP_NONE;
+    if (row == MAP_NONE)
+        return;
+    if (d->pods[row].name == 0 || decide_owner_find(d, d->pods[row].owner) == NULL) {
+        pod_row_free(d, row);
+        return;
+    }
+    map_u64_remove(&d->pod_rows, fact->gone);
+    d->pods[row].uid = 0;
 }
