@@ -24,7 +24,7 @@ static const struct {
         {"flags: {}\n", 1, "no version: read as v1"},
         {"version: \"\"\n", 1, NULL},
         {"version: v2\n", 0, "unknown version: 'v2', expected v1"},
-        {"version: 1\n", 0, "version: a number, expected v1"},
+        {"version: 1\n", 0, "version: a whole number, expected v1"},
         {"[]\n", 0, "a list, expected a map"},
         {"version: v1\nflags: {migStrategy: many}\n", 0,
                 "flags.migStrategy: 'many': expected none, single or mixed"},
