@@ -168,7 +168,8 @@ static void move_advance(struct core *c, uint32_t pod, struct core_pod_work *w)
     if (going) {
         if (!core_try_settle(c, &w->try) && !gone)
             return;
-        move_remember(c, w);
+        if (w->node != 0)
+            move_remember(c, w);
         if (!gone)
             log_pod(c, pod, w, CORE_VERDICT_DONE, NULL);
         work_end(c, w);
@@ -251,7 +252,7 @@ static void intent_move(struct core *c, uint32_t pod, const struct core_intent *
     enum core_reason no = core_guard_move(c, false);
     if (no == CORE_REASON_NONE)
         no = core_guard_evict(c, pod, false, &why);
-    if (no == CORE_REASON_NONE)
+    if (no == CORE_REASON_NONE && intent->node != 0) /* 0: away from here, wherever it lands */
         no = core_guard_assign(c, pod, intent->node, false, &why);
     if (no == CORE_REASON_NONE)
         no = core_decider_guard(c->decider, core_pic(c), &c->now, intent, why.evidence, &why.count);
