@@ -9,6 +9,7 @@
  *   decide_wish.c    the answer: where each owner is wished to be pointed
  *   decide_pool.c    the nodes and pools of now, counted afresh in each run
  *   decide_node.c    pool capacity: share, raise, lower, unshare, retire
+ *   decide_migpool.c MIG pools: instances wanted, nodes cut up for them in windows
  *   decide_hold.c    memory alarms, holds and releases on shared nodes
  *   decide_device.c  native caps: admission, relief, emptying of nodes
  *   decide_guard.c   questions of the rollout half
@@ -68,7 +69,10 @@ struct decide_owner {
     struct usage_guess guess; /* of its class; refreshed at each solve */
     struct decide_busy busy[DECIDE_BUSY_CACHE];
     uint32_t kills;
-    int64_t kill_wall_ns; /* of the last, 0 = none */
+    int64_t kill_wall_ns;  /* of the last, 0 = none */
+    uint32_t peak_pods[2]; /* the most alive at once: of this half day, of the two before */
+    uint32_t peak_older;
+    int64_t peak_half_day;
     uint32_t pods_ended;
     int64_t life_sum_ns; /* of the ended pods */
     bool way_set;
@@ -146,6 +150,14 @@ struct decide_pool_memory {
     int64_t next_since_mono_ns;
 };
 
+/* The instances that a node will have once it is cut: what was last asked of it. */
+struct decide_promise {
+    uint64_t node;
+    uint32_t counts[MIG_PROFILES_MAX];
+};
+
+enum { DECIDE_PROMISES_MAX = 256 };
+
 struct core_decider {
     struct core_options options;
     struct map_u64 owner_rows, pod_rows; /* uid -> row */
@@ -174,7 +186,9 @@ struct core_decider {
     struct core_decision refusals[DECIDE_REFUSALS_MAX];
     uint32_t refusal_count;
     struct map_u64 entering; /* node uid -> pool_memory row: the pool that we last gave it to */
-    struct map_u64 told;     /* hash of a refusal -> 1: told once until it changes */
+    struct decide_promise promises[DECIDE_PROMISES_MAX]; /* a ring */
+    uint32_t promise_next;
+    struct map_u64 told; /* hash of a refusal -> 1: told once until it changes */
 };
 
 /* One run: what the parts pass around. */
@@ -188,7 +202,15 @@ struct decide_run {
     uint32_t pool_count;
 };
 
+/* ---- decide.c ---- */
+const struct decide_promise *decide_promise_find(const struct core_decider *d, uint64_t node);
+void decide_promise_set(struct core_decider *d, uint64_t node, const uint32_t *counts);
+
 /* ---- decide_learn.c ---- */
+
+/* The most pods that the owner had alive within the last day or so. */
+uint32_t decide_owner_peak(const struct decide_owner *row);
+void decide_learn_counts(struct decide_run *run);
 struct decide_owner *decide_owner_find(const struct core_decider *d, uint64_t uid);
 struct decide_pod *decide_pod_find(const struct core_decider *d, uint64_t uid);
 void decide_learn_sample(
@@ -293,7 +315,13 @@ bool decide_pods_fit_elsewhere(const struct decide_run *run, uint32_t node);
 /* Native caps: where pending pods go, which GPUs are relieved, which nodes are emptied. */
 void decide_devices(struct decide_run *run);
 
+/* ---- decide_migpool.c ---- */
+bool decide_in_window(const struct core_picture *pic, const struct core_now *now);
+const struct mig_model *decide_mig_model(uint16_t gpu); /* NULL when it has none */
+void decide_mig_pools(struct decide_run *run);
+
 /* ---- decide_node.c, decide_hold.c ---- */
+void decide_retire(struct decide_run *run, uint32_t node, const char *from, uint32_t spare);
 void decide_capacity(struct decide_run *run);
 void decide_holds(struct decide_run *run);
 

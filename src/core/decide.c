@@ -62,6 +62,29 @@ void core_decider_learn(struct core_decider *d, const struct core_picture *pic,
         decide_forget(d, fact);
 }
 
+const struct decide_promise *decide_promise_find(const struct core_decider *d, uint64_t node)
+{
+    for (uint32_t i = 0; i < DECIDE_PROMISES_MAX; i++) {
+        if (d->promises[i].node == node)
+            return &d->promises[i];
+    }
+    return NULL;
+}
+
+void decide_promise_set(struct core_decider *d, uint64_t node, const uint32_t *counts)
+{
+    struct decide_promise *p = NULL;
+    for (uint32_t i = 0; i < DECIDE_PROMISES_MAX && p == NULL; i++) {
+        if (d->promises[i].node == node)
+            p = &d->promises[i];
+    }
+    if (p == NULL)
+        p = &d->promises[d->promise_next++ % DECIDE_PROMISES_MAX];
+    p->node = node;
+    for (unsigned i = 0; i < MIG_PROFILES_MAX; i++)
+        p->counts[i] = counts[i];
+}
+
 /* Every known cluster's objects are complete: an empty cache must not read as an empty cluster. */
 static bool in_sync(const struct core_picture *pic)
 {
@@ -127,8 +150,10 @@ void core_decider_run(struct core_decider *d, const struct core_picture *pic,
     if (pic->policy != NULL && in_sync(pic)) {
         arena_reset(d->scratch);
         decide_pools_count(&run);
+        decide_learn_counts(&run);
         decide_holds(&run);
         decide_owners_point(&run);
+        decide_mig_pools(&run);
         decide_capacity(&run);
         decide_devices(&run);
         ask_solve(&run, &out);

@@ -343,3 +343,27 @@ void decide_forget(struct core_decider *d, const struct core_fact *fact)
     map_u64_remove(&d->pod_rows, fact->gone);
     d->pods[row].uid = 0;
 }
+
+uint32_t decide_owner_peak(const struct decide_owner *row)
+{
+    return num_max_u32(row->peak_older, num_max_u32(row->peak_pods[0], row->peak_pods[1]));
+}
+
+void decide_learn_counts(struct decide_run *run)
+{
+    int64_t half_day = run->now->wall_ns / (12 * NUM_NS_PER_HOUR);
+    for (uint32_t i = 0; i < run->pic->owner_count; i++) {
+        const struct core_owner_view *view = &run->pic->owners[i];
+        struct decide_owner *row = view->live ? decide_owner_find(run->d, view->fact.uid) : NULL;
+        if (row == NULL)
+            continue;
+        if (row->peak_half_day != half_day) {
+            row->peak_older = row->peak_pods[1];
+            row->peak_pods[1] = row->peak_pods[0];
+            row->peak_pods[0] = 0;
+            row->peak_half_day = half_day;
+        }
+        row->peak_pods[0] =
+                num_max_u32(row->peak_pods[0], view->running_count + view->pending_count);
+    }
+}

@@ -208,7 +208,7 @@ static uint32_t spare_node(const struct decide_run *run, uint32_t index, uint32_
     return best;
 }
 
-static void retire_node(struct decide_run *run, uint32_t node, const char *from, uint32_t spare)
+void decide_retire(struct decide_run *run, uint32_t node, const char *from, uint32_t spare)
 {
     const struct core_node_view *view = &run->pic->nodes[node];
     struct core_intent *i =
@@ -241,7 +241,7 @@ static void pool_shrink(struct decide_run *run, uint32_t index)
         m->surplus_since_mono_ns = run->now->mono_ns + 1;
     if (run->now->mono_ns - m->surplus_since_mono_ns < surplus_after_ns || !run->policy->scale_down)
         return;
-    retire_node(run, node, pool->name, pool->have - run->nodes[node].slots - pool->pods);
+    decide_retire(run, node, pool->name, pool->have - run->nodes[node].slots - pool->pods);
     pool->have -= run->nodes[node].slots;
 }
 
@@ -292,6 +292,37 @@ static uint32_t *coming_node(struct decide_run *run, const struct core_pod_view 
     return NULL;
 }
 
+/* An exclusive node that is being retired has room for a pod that waits: it stays. */
+static bool take_back_exclusive(struct decide_run *run, uint32_t row, uint32_t *left)
+{
+    const struct core_pod_view *pod = &run->pic->pods[row];
+    const struct core_owner_fact *o = &run->pic->owners[pod->owner].fact;
+    for (uint32_t i = 0; i < run->pic->node_count; i++) {
+        struct decide_node *s = &run->nodes[i];
+        const struct core_node_fact *f = &run->pic->nodes[i].fact;
+        bool model = o->gpu_models == 0 || (o->gpu_models >> f->gpu & 1) != 0;
+        if (!run->pic->nodes[i].live || s->mode != DECIDE_MODE_EXCLUSIVE || !s->retiring ||
+                !s->usable || s->taken || !model || f->cluster != pod->fact.cluster)
+            continue;
+        if (s->used + pod->fact.count > s->slots || s->cpu_free < o->cpu_milli ||
+                s->ram_free < o->memory_mib)
+            continue;
+        struct core_intent *intent =
+                decide_node_intent(run, i, CORE_CHANGE_RELEASE, CORE_REASON_PENDING_PODS);
+        intent->pod = pod->fact.uid;
+        intent->owner = o->uid;
+        (void)snprintf(intent->why, sizeof(intent->why),
+                "a pod of %.40s waits for %u GPUs; this retiring node has %u free",
+                o->name.len > 0 ? o->name.ptr : "", pod->fact.count, s->slots - s->used);
+        decide_evidence(intent, "gpus_waited_for", pod->fact.count);
+        decide_evidence(intent, "gpus_free", s->slots - s->used);
+        s->taken = true;
+        left[i] = s->slots - s->used - pod->fact.count;
+        return true;
+    }
+    return false;
+}
+
 static void serve_waiting(struct decide_run *run, uint32_t row, uint32_t *left)
 {
     const struct core_pod_view *pod = &run->pic->pods[row];
@@ -303,6 +334,8 @@ static void serve_waiting(struct decide_run *run, uint32_t row, uint32_t *left)
         *coming -= pod->fact.count;
         return;
     }
+    if (take_back_exclusive(run, row, left))
+        return;
     for (uint32_t p = 0; p < run->pool_count; p++) {
         struct decide_pool *pool = &run->pools[p];
         if (pool->cluster != pod->fact.cluster || pool->technique != MODEL_TECHNIQUE_TIME_SLICING)
@@ -374,7 +407,7 @@ static void exclusive_shrink(struct decide_run *run)
             best = i;
     }
     if (best != CORE_NO_INDEX)
-        retire_node(run, best, "exclusive GPUs", 0);
+        decide_retire(run, best, "exclusive GPUs", 0);
 }
 
 void decide_capacity(struct decide_run *run)

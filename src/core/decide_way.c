@@ -66,7 +66,8 @@ static void kinds_collect(struct builder *b)
         if (k == PLACE_KINDS_MAX)
             continue;
         if (k == b->kind_count) {
-            const char *key = model_gpu_get(f->gpu)->mig_key;
+            const char *key =
+                    f->caps.relayout != CORE_RELAYOUT_NONE ? model_gpu_get(f->gpu)->mig_key : NULL;
             uint16_t mig = PLACE_NO_MIG;
             for (unsigned m = 0; key != NULL && m < mig_model_count(); m++) {
                 if (strcmp(mig_model_get(m)->key, key) == 0)
@@ -225,6 +226,31 @@ static void options_shared(
     }
 }
 
+/* An instance of its own, on every MIG model that the owner may use. */
+static void options_mig(
+        struct builder *b, const struct core_owner_fact *o, struct place_owner *owner)
+{
+    /* The pods of a StatefulSet would be gone until a window cuts instances for them. */
+    if (o->kind != MODEL_OWNER_DEPLOYMENT)
+        return;
+    for (uint32_t k = 0; k < b->kind_count; k++) {
+        const struct place_kind *kind = &b->kinds[k];
+        bool allowed = o->gpu_models == 0 || (o->gpu_models >> kind->gpu & 1) != 0;
+        if (kind->cluster != o->cluster || !allowed || kind->mig == PLACE_NO_MIG ||
+                kind_of(b, kind->cluster, kind->gpu) != k)
+            continue;
+        struct decide_judgement j =
+                decide_judge_mig(b->run->d, b->run->policy, b->run->now, o, kind->gpu);
+        if (j.reason == CORE_REASON_NONE)
+            option_add(b, owner,
+                    (struct place_option){.kind = (uint16_t)k,
+                            .technique = MODEL_TECHNIQUE_MIG,
+                            .profile = j.profile,
+                            .replicas_max = 1,
+                            .extra_microusd_per_hour = switch_cost(b, owner, k)});
+    }
+}
+
 static void owner_add(struct builder *b, uint32_t row)
 {
     const struct core_owner_view *view = &b->run->pic->owners[row];
@@ -269,6 +295,8 @@ static void owner_add(struct builder *b, uint32_t row)
                         .extra_microusd_per_hour = switch_cost(b, owner, kind)});
     if (technique_listed(b->run->policy, MODEL_TECHNIQUE_TIME_SLICING))
         options_shared(b, o, owner, kind);
+    if (technique_listed(b->run->policy, MODEL_TECHNIQUE_MIG) && b->run->policy->window_count > 0)
+        options_mig(b, o, owner);
 }
 
 struct place_problem *decide_problem_build(struct decide_run *run)

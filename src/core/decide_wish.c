@@ -169,7 +169,12 @@ void decide_owners_point(struct decide_run *run)
             continue;
         struct decide_way now = decide_way_now(&view->fact);
         bears_update(run, &view->fact, row, &now);
-        if (row->way_set && !decide_way_eq(&row->way, &now) && view->fact.foreign.len == 0)
-            point(run, &view->fact, row);
+        if (!row->way_set || decide_way_eq(&row->way, &now) || view->fact.foreign.len > 0)
+            continue;
+        /* Instances come in windows: an owner that acts a day later acts in one, too. */
+        if (row->way.technique == MODEL_TECHNIQUE_MIG && !decide_in_window(run->pic, run->now) &&
+                !view->patch.open)
+            continue;
+        point(run, &view->fact, row);
     }
 }
