@@ -27,16 +27,16 @@ enum {
 
 /* A kind of GPU that may be rented. */
 struct place_bound_type {
-    int64_t microusd_per_gpu_hour; /* 1..10^12 */
-    uint32_t memory_mib;           /* that sharing items may use in all; 0 = no sharing */
-    uint32_t busy_permille;        /* likewise busy time; UINT32_MAX = not limited */
+    int64_t microusd_per_gpu_hour; /* 1..10^10 */
+    uint32_t memory_mib;           /* for sharing items, up to 2^30; 0 = no sharing */
+    uint32_t busy_permille;        /* likewise busy time, up to 10^5; UINT32_MAX = not limited */
     uint32_t count_max;            /* GPUs, or PLACE_BOUND_UNLIMITED */
     const struct mig_model *mig;   /* its MIG geometry, NULL = no MIG */
     bool mig_shared;
 };
 
 struct place_bound_item {
-    uint64_t id;            /* of the workload: equal ids in following calls speed them up */
+    uint64_t id;            /* the caller's; not looked at: items of equal demands are one class */
     uint32_t memory_mib;    /* shared demand; 0 is fine */
     uint32_t busy_permille; /* of one such GPU, any type */
     uint32_t gpus;          /* >= 1; above 1 it does not share and takes no MIG instance */
@@ -74,7 +74,8 @@ struct place_bound *place_bound_free(struct place_bound *bound); /* NULL is acce
 
 /* The bound for items[count] (count <= PLACE_BOUND_ITEMS_MAX).  Past calls may change how tight it
  * is in the last digits, never whether it holds: a run repeated from the start gives equal numbers.
- * Cost: about 1 ms for 100 items that share. */
+ * Cost, 80 items that share: about 1 ms when memory binds alone, 3 to 5 ms with busy time or MIG.
+ */
 void place_bound_solve(struct place_bound *bound, const struct place_bound_item *items,
         uint32_t count, struct place_bound_result *ret_result);
 

@@ -54,7 +54,7 @@ struct place_cell {
     int64_t cost, left;
 };
 
-enum { PLACE_KINDS_MAX = 1024 };
+enum { PLACE_BOARD_KINDS_MAX = 1024 };
 
 struct place_board {
     enum place_policy policy;
@@ -68,9 +68,9 @@ struct place_board {
     uint32_t card_most;  /* of any card, > 0 */
     /* Kinds of request seen lately; row k of `cells` has a cell a node.  When they are too many,
      * all are forgotten: a cache, not state. */
-    struct place_request kinds[PLACE_KINDS_MAX];
-    struct place_cell *cells[PLACE_KINDS_MAX];
-    uint32_t cells_cap[PLACE_KINDS_MAX];
+    struct place_request kinds[PLACE_BOARD_KINDS_MAX];
+    struct place_cell *cells[PLACE_BOARD_KINDS_MAX];
+    uint32_t cells_cap[PLACE_BOARD_KINDS_MAX];
     uint32_t kind_count, kind_last;
 };
 

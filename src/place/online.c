@@ -40,7 +40,7 @@ struct place_board *place_board_free(struct place_board *b)
 {
     if (b == NULL)
         return NULL;
-    for (uint32_t k = 0; k < PLACE_KINDS_MAX; k++)
+    for (uint32_t k = 0; k < PLACE_BOARD_KINDS_MAX; k++)
         mem_free(b->cells[k]);
     for (uint32_t i = 0; i < b->node_count; i++)
         mem_free(b->nodes[i].scorer);
@@ -261,7 +261,7 @@ static struct place_cell *kind_row(struct place_board *b, const struct place_req
         return b->cells[b->kind_last];
     while (k < b->kind_count && !place_request_eq(&b->kinds[k], r))
         k++;
-    if (k == PLACE_KINDS_MAX) {
+    if (k == PLACE_BOARD_KINDS_MAX) {
         kinds_forget(b);
         k = 0;
     }
