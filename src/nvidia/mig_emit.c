@@ -9,12 +9,21 @@
 #include <stdio.h>
 #include <string.h>
 
+static void quoted_put(struct str text, struct buf *out)
+{
+    buf_putc(out, '"');
+    json_escape(out, text);
+    buf_putc(out, '"');
+}
+
 static void entry_put(const struct nvidia_mig_entry *e, struct buf *out)
 {
     if (e->filter_count > 0) {
         buf_puts(out, "    - device-filter: [");
-        for (uint32_t i = 0; i < e->filter_count; i++)
-            buf_printf(out, "%s\"%.*s\"", i > 0 ? ", " : "", STR_ARG(e->filters[i]));
+        for (uint32_t i = 0; i < e->filter_count; i++) {
+            buf_puts(out, i > 0 ? ", " : "");
+            quoted_put(e->filters[i], out);
+        }
         buf_puts(out, "]\n      devices: ");
     } else {
         buf_puts(out, "    - devices: ");
@@ -53,9 +62,7 @@ static void key_put(struct str name, struct buf *out)
         buf_put(out, name);
         return;
     }
-    buf_putc(out, '"');
-    json_escape(out, name);
-    buf_putc(out, '"');
+    quoted_put(name, out);
 }
 
 void nvidia_mig_parted_emit(
