@@ -210,13 +210,8 @@ int main(int argc, char **argv)
     struct cli_positionals pos;
     struct err e = {0};
     enum cli_parsed parsed = cli_option_parse(&verb, argc, argv, &o, &pos, &e);
-    if (parsed == CLI_PARSED_HELP) {
-        struct buf help = BUF_INIT(1 << 16);
-        cli_option_help(&verb, &help);
-        (void)fputs(help.ptr, stdout);
-        buf_clear(&help);
-        return 0;
-    }
+    if (parsed == CLI_PARSED_HELP)
+        return cli_option_print_help(&verb);
     if (parsed == CLI_PARSED_ERROR)
         return cli_usage_error(verb.name, &e);
     o.world.gpus_per_node = 1;

@@ -122,13 +122,8 @@ int main(int argc, char **argv)
     struct cli_positionals pos;
     struct err e = {0};
     enum cli_parsed parsed = cli_option_parse(&verb, argc, argv, &o, &pos, &e);
-    if (parsed == CLI_PARSED_HELP) {
-        struct buf help = BUF_INIT(1 << 16);
-        cli_option_help(&verb, &help);
-        (void)fputs(help.ptr, stdout);
-        buf_clear(&help);
-        return 0;
-    }
+    if (parsed == CLI_PARSED_HELP)
+        return cli_option_print_help(&verb);
     struct arena *a = arena_new((size_t)8 << 30);
     int rc = parsed == CLI_PARSED ? run(&o, a, &e) : -EINVAL;
     (void)arena_free(a);

@@ -270,6 +270,15 @@ void cli_option_help(const struct cli_verb *verb, struct buf *out)
         buf_printf(out, "\nExamples:\n%s\n", verb->examples);
 }
 
+int cli_option_print_help(const struct cli_verb *verb)
+{
+    struct buf help = BUF_INIT(1 << 16);
+    cli_option_help(verb, &help);
+    (void)fputs(help.ptr, stdout);
+    buf_clear(&help);
+    return 0;
+}
+
 int cli_usage_error(const char *verb, const struct err *e)
 {
     (void)fprintf(

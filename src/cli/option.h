@@ -54,6 +54,9 @@ enum cli_parsed cli_option_parse(const struct cli_verb *verb, int argc, char **a
 /* The verb's --help text. */
 void cli_option_help(const struct cli_verb *verb, struct buf *out);
 
+/* Prints that text and returns the exit code 0. */
+int cli_option_print_help(const struct cli_verb *verb);
+
 /* Prints "slicewright VERB: TEXT" with a hint to --help, and returns the exit code 2. */
 int cli_usage_error(const char *verb, const struct err *e);
 

@@ -1,0 +1,323 @@
+/* cli/explain.c - the verb `slicewright explain`: what was decided about a GPU, node, workload, pod
+ * or action, on which numbers, computed again from a recording. */
+#include "base/civil.h"
+#include "base/json.h"
+#include "cli/option.h"
+#include "cli/tape.h"
+#include "cli/verbs.h"
+#include "os/file.h"
+#include "report/format.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { OUTPUT_TEXT, OUTPUT_JSON };
+enum { KEPT_MAX = 100000, OUTPUT_BYTES_MAX = 256 << 20 };
+
+struct options {
+    uint64_t last;
+    uint32_t output;
+};
+
+static const char *const output_choices[] = {"text", "json", NULL};
+
+static const struct cli_option options[] = {
+        {"last", 'n', CLI_OPTION_NUMBER, offsetof(struct options, last), "N", "10", 1, KEPT_MAX,
+                NULL, "the last N decisions about it"},
+        {"output", 'o', CLI_OPTION_CHOICE, offsetof(struct options, output), "FORMAT", "text", 0, 0,
+                output_choices, "what is printed"},
+        {0},
+};
+
+static const struct cli_verb verb = {
+        .name = "explain",
+        .usage = "RECORDING SUBJECT",
+        .summary = "Says what was decided or refused about something, on which numbers, and what "
+                   "the\nalternatives cost.",
+        .details = "SUBJECT is node/NAME, gpu/NODE/INDEX, workload/NAMESPACE/NAME, "
+                   "pod/NAMESPACE/NAME,\naction/ID, decision/N or all.  The recording is fed "
+                   "through a fresh core: every\nnumber printed was computed just now.",
+        .examples = "  slicewright simulate --days 2 --record run.gz\n"
+                    "  slicewright explain run.gz all -n 5\n"
+                    "  slicewright explain run.gz workload/team-a/notebook",
+        .options = options,
+        .positional_min = 2,
+        .positional_max = 2,
+};
+
+enum subject_kind {
+    SUBJECT_ALL,
+    SUBJECT_NODE,
+    SUBJECT_GPU,
+    SUBJECT_WORKLOAD,
+    SUBJECT_POD,
+    SUBJECT_ACTION,
+    SUBJECT_DECISION
+};
+
+struct subject {
+    enum subject_kind kind;
+    struct str name;
+    uint64_t number; /* of an action or decision */
+    uint8_t gpu;
+};
+
+static int parse_hex(struct str text, uint64_t *ret)
+{
+    uint64_t value = 0;
+    if (text.len == 0 || text.len > 16)
+        return -EINVAL;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
+                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10
+                                                : 16;
+        if (digit == 16)
+            return -EINVAL;
+        value = value << 4 | digit;
+    }
+    *ret = value;
+    return 0;
+}
+
+/* "gpu/NODE/INDEX": the last part is the index. */
+static int parse_gpu(struct subject *s, struct err *reterr)
+{
+    size_t slash = s->name.len;
+    while (slash > 0 && s->name.ptr[slash - 1] != '/')
+        slash--;
+    uint64_t index = 0;
+    struct str tail = {s->name.ptr + slash, s->name.len - slash};
+    if (slash == 0 || str_to_u64(tail, 0, CORE_GPUS_MAX - 1, &index) < 0)
+        return err_set(reterr, -EINVAL, "'gpu/%.*s': expected gpu/NODE/INDEX", STR_ARG(s->name));
+    s->name.len = slash - 1;
+    s->gpu = (uint8_t)index;
+    return 0;
+}
+
+static int parse_subject(const char *text, struct subject *ret, struct err *reterr)
+{
+    static const struct {
+        const char *prefix;
+        enum subject_kind kind;
+    } kinds[] = {{"node/", SUBJECT_NODE}, {"gpu/", SUBJECT_GPU}, {"workload/", SUBJECT_WORKLOAD},
+            {"pod/", SUBJECT_POD}, {"action/", SUBJECT_ACTION}, {"decision/", SUBJECT_DECISION}};
+    struct str s = str_from(text);
+    *ret = (struct subject){.kind = SUBJECT_ALL};
+    if (str_eq_c(s, "all"))
+        return 0;
+    for (unsigned i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        struct str prefix = str_from(kinds[i].prefix);
+        if (!str_starts(s, prefix) || s.len == prefix.len)
+            continue;
+        ret->kind = kinds[i].kind;
+        ret->name = (struct str){s.ptr + prefix.len, s.len - prefix.len};
+        if (ret->kind == SUBJECT_GPU)
+            return parse_gpu(ret, reterr);
+        if (ret->kind == SUBJECT_ACTION && parse_hex(ret->name, &ret->number) < 0)
+            return err_set(reterr, -EINVAL, "'%s': expected an action's id, in hexadecimal", text);
+        if (ret->kind == SUBJECT_DECISION && str_to_u64(ret->name, 0, UINT64_MAX, &ret->number) < 0)
+            return err_set(reterr, -EINVAL, "'%s': expected a decision's number", text);
+        return 0;
+    }
+    return err_set(reterr, -EINVAL,
+            "'%s': expected node/NAME, gpu/NODE/INDEX, workload/NAME, pod/NAME, action/ID, "
+            "decision/N or all",
+            text);
+}
+
+/* What is kept of the walk: matching decisions, the last `last` of them, and actions. */
+struct found {
+    struct arena *arena;
+    struct core_decision *decisions; /* a ring of `cap` */
+    uint32_t cap;
+    uint64_t count;
+    bool named; /* some fact named the subject */
+    struct core_action action;
+    bool action_found;
+    int64_t action_wall_ns;
+};
+
+static bool about(const struct cli_tape *t, const struct subject *s, const struct core_decision *d)
+{
+    switch (s->kind) {
+    case SUBJECT_ALL:
+        return true;
+    case SUBJECT_NODE:
+    case SUBJECT_GPU:
+        return str_eq(cli_tape_name(t, d->node), s->name);
+    case SUBJECT_WORKLOAD:
+        return str_eq(cli_tape_name(t, d->owner), s->name);
+    case SUBJECT_POD:
+        return str_eq(cli_tape_name(t, d->pod), s->name);
+    case SUBJECT_DECISION:
+        return d->seq == s->number;
+    case SUBJECT_ACTION:
+        return false;
+    }
+    return false;
+}
+
+static void keep(struct found *f, const struct core_decision *d)
+{
+    struct core_decision *to = &f->decisions[f->count++ % f->cap];
+    *to = *d;
+    to->text = arena_str(f->arena, d->text);
+}
+
+static void take_step(struct found *f, const struct cli_tape *t, const struct subject *s,
+        const struct cli_tape_step *step)
+{
+    for (uint32_t i = 0; i < step->output.decision_count; i++) {
+        if (about(t, s, &step->output.decisions[i]))
+            keep(f, &step->output.decisions[i]);
+    }
+    for (uint32_t i = 0; s->kind == SUBJECT_ACTION && i < step->output.action_count; i++) {
+        if (step->output.actions[i].id != s->number)
+            continue;
+        f->action = step->output.actions[i];
+        f->action_found = true;
+        f->action_wall_ns = step->inputs.now.wall_ns;
+    }
+}
+
+/* -- printing -----------------------------------------------------------------------------------
+ */
+
+static void put_evidence(struct buf *out, const struct core_evidence *e, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        buf_printf(out, "      %-34s %lld\n", e[i].name, (long long)e[i].value);
+}
+
+static void put_subjects(struct buf *out, const struct cli_tape *t, const struct core_decision *d)
+{
+    if (d->node)
+        buf_printf(out, " node/%.*s", STR_ARG(cli_tape_name(t, d->node)));
+    if (d->owner)
+        buf_printf(out, " workload/%.*s", STR_ARG(cli_tape_name(t, d->owner)));
+    if (d->pod)
+        buf_printf(out, " pod/%.*s", STR_ARG(cli_tape_name(t, d->pod)));
+}
+
+static void put_decision(struct buf *out, const struct cli_tape *t, const struct core_decision *d)
+{
+    char when[32], money[REPORT_TEXT_MAX];
+    buf_printf(out, "%s  decision/%llu  %s %s:", civil_format(d->wall_ns, when),
+            (unsigned long long)d->seq, core_change_name(d->change), core_verdict_name(d->verdict));
+    put_subjects(out, t, d);
+    buf_printf(out, "\n      %.*s\n      %s: %s\n", STR_ARG(d->text), core_reason_name(d->reason),
+            core_reason_text(d->reason));
+    if (d->saving_microusd_per_hour != 0)
+        buf_printf(
+                out, "      saves %s an hour\n", report_money(money, d->saving_microusd_per_hour));
+    put_evidence(out, d->evidence, d->evidence_count);
+}
+
+static void put_decision_json(
+        struct json_writer *w, const struct cli_tape *t, const struct core_decision *d)
+{
+    char when[32];
+    jw_object(w);
+    jw_kv_u64(w, "decision", d->seq);
+    jw_kv_cstr(w, "time", civil_format(d->wall_ns, when));
+    jw_kv_cstr(w, "change", core_change_name(d->change));
+    jw_kv_cstr(w, "verdict", core_verdict_name(d->verdict));
+    jw_kv_cstr(w, "reason", core_reason_name(d->reason));
+    jw_kv_str(w, "node", cli_tape_name(t, d->node));
+    jw_kv_str(w, "workload", cli_tape_name(t, d->owner));
+    jw_kv_str(w, "pod", cli_tape_name(t, d->pod));
+    jw_kv_str(w, "text", d->text);
+    jw_kv_fixed(w, "saving_usd_per_hour", d->saving_microusd_per_hour, 6);
+    jw_key(w, "evidence");
+    jw_object(w);
+    for (uint32_t i = 0; i < d->evidence_count; i++)
+        jw_kv_i64(w, d->evidence[i].name, d->evidence[i].value);
+    jw_object_end(w);
+    jw_object_end(w);
+}
+
+static void put_action(struct buf *out, const struct cli_tape *t, const struct found *f)
+{
+    char when[32];
+    const struct core_action *a = &f->action;
+    buf_printf(out, "%s  action/%016llx  %s on %.*s\n      %s: %s\n",
+            civil_format(f->action_wall_ns, when), (unsigned long long)a->id,
+            core_action_name(a->kind), STR_ARG(cli_tape_name(t, a->target)),
+            core_reason_name(a->reason), core_reason_text(a->reason));
+    put_evidence(out, a->evidence, a->evidence_count);
+}
+
+static void put_found(
+        struct buf *out, const struct cli_tape *t, const struct found *f, uint32_t output)
+{
+    uint64_t kept = f->count < f->cap ? f->count : f->cap;
+    struct json_writer w = JSON_WRITER(out, 2);
+    if (output == OUTPUT_JSON)
+        jw_array(&w);
+    else if (f->count > kept)
+        buf_printf(out, "the last %llu of %llu decisions:\n", (unsigned long long)kept,
+                (unsigned long long)f->count);
+    for (uint64_t i = f->count - kept; i < f->count; i++) {
+        if (output == OUTPUT_JSON)
+            put_decision_json(&w, t, &f->decisions[i % f->cap]);
+        else
+            put_decision(out, t, &f->decisions[i % f->cap]);
+    }
+    if (output == OUTPUT_JSON) {
+        jw_array_end(&w);
+        buf_putc(out, '\n');
+    } else if (f->action_found) {
+        put_action(out, t, f);
+    }
+}
+
+static int explain(const char *path, const char *what, const struct options *o, struct err *reterr)
+{
+    struct subject s;
+    struct cli_tape tape;
+    struct cli_tape_step step = {0};
+    int rc = parse_subject(what, &s, reterr);
+    if (rc == 0)
+        rc = cli_tape_open(&tape, path, reterr);
+    if (rc < 0)
+        return rc;
+    struct found f = {.arena = arena_new((size_t)1 << 30), .cap = (uint32_t)o->last};
+    f.decisions = ARENA_ARRAY(f.arena, struct core_decision, f.cap);
+    while ((rc = cli_tape_next(&tape, &step, reterr)) == 1)
+        take_step(&f, &tape, &s, &step);
+    if (rc == 0 && f.count == 0 && !f.action_found)
+        rc = err_set(reterr, -ENOENT, "%s: nothing was decided about '%s'", path, what);
+    if (rc == 0) {
+        struct buf out = BUF_INIT(OUTPUT_BYTES_MAX);
+        put_found(&out, &tape, &f, o->output);
+        rc = os_file_write("-", buf_str(&out), OS_FILE_PLAIN, reterr);
+        buf_clear(&out);
+    }
+    (void)arena_free(f.arena);
+    cli_tape_close(&tape);
+    return rc;
+}
+
+int cli_explain_run(int argc, char **argv)
+{
+    struct options o = {0};
+    struct cli_positionals pos;
+    struct err e = {0};
+    switch (cli_option_parse(&verb, argc, argv, &o, &pos, &e)) {
+    case CLI_PARSED_HELP:
+        return cli_option_print_help(&verb);
+    case CLI_PARSED_ERROR:
+        return cli_usage_error(verb.name, &e);
+    case CLI_PARSED:
+        break;
+    }
+    int rc = explain(pos.values[0], pos.values[1], &o, &e);
+    if (rc == -ENOENT) {
+        (void)fprintf(stderr, "slicewright explain: %s\n", e.text);
+        return CLI_EXIT_NO;
+    }
+    return rc < 0 ? cli_fail(verb.name, &e) : CLI_EXIT_OK;
+}
