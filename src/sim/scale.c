@@ -1,8 +1,10 @@
 /* sim/scale.c - the cluster autoscaler: nodes for pods that would fit a fresh one, and away again.
  *
  * Pure.  Looks every 10 s; a node is there 5 minutes after it was asked for and leaves after 10
- * minutes without workload pods.  Fresh nodes are exclusive, so a pod that asks for a shared
- * resource or a pool never makes it add one (as the real one, which knows only templates).
+ * minutes without workload pods.  Fresh nodes are exclusive.  What a fresh node would offer, it
+ * believes from the group's nodes that are there, as the real one takes its template from a node of
+ * the group: so pods of a pool do make it add a node once the group has one of that pool; it comes
+ * exclusive, and the controller has to convert it.
  * LIMIT: the real one also drains nodes whose requests are below half; here only empty ones go. */
 #include "sim/world-priv.h"
 
@@ -14,9 +16,13 @@
 
 /* What is still free on nodes that are coming, in the order they were asked for. */
 struct coming {
-    uint32_t group, partitioned;
+    uint32_t group;
+    uint32_t kind; /* 0 exclusive, 1 of a static baseline, else a hash of its pool */
+    bool open;     /* kind and slots are set by the first pod that takes from it */
     uint32_t slots, cpu_milli, memory_mib;
 };
+
+enum { KIND_EXCLUSIVE, KIND_STATIC };
 
 static uint32_t slots_of(const struct sim_world *w, const struct sim_group_spec *g,
         const struct model_resource *r, bool *ret_partitioned)
@@ -35,18 +41,36 @@ static uint32_t slots_of(const struct sim_world *w, const struct sim_group_spec 
     return 0;
 }
 
+/* Slots of a pod's pool on a node of the group that is there; 0 when there is none. */
+static uint32_t pool_slots(const struct sim_world *w, const struct sim_pod *p, uint32_t group)
+{
+    uint32_t slots = 0;
+    for (uint32_t i = 0; i < w->nodes_live.count; i++) {
+        uint32_t node = w->nodes_live.items[i];
+        const struct sim_node *n = &w->nodes[node];
+        if (n->group == group && n->ready && str_eq(str_from(n->pool), str_from(p->tpl.pool)))
+            slots = num_max_u32(slots, sim_node_offered(w, node, &p->tpl.resource));
+    }
+    return slots;
+}
+
 static bool group_fits(const struct sim_world *w, const struct sim_pod *p, uint32_t group,
         struct coming *ret_fresh)
 {
     const struct sim_group_spec *g = &w->scenario->groups[group];
     const struct sim_owner_spec *s = w->owners[p->owner].spec;
-    bool partitioned;
-    if (g->cluster != s->cluster || p->tpl.pool[0] != '\0')
+    bool partitioned = false;
+    if (g->cluster != s->cluster)
         return false;
     if (p->tpl.gpu_models != 0 && (p->tpl.gpu_models >> g->gpu & 1) == 0)
         return false;
-    uint32_t slots = slots_of(w, g, &p->tpl.resource, &partitioned);
-    *ret_fresh = (struct coming){group, partitioned, slots, g->cpu_milli, g->memory_mib};
+    bool pool = p->tpl.pool[0] != '\0';
+    uint32_t slots =
+            pool ? pool_slots(w, p, group) : slots_of(w, g, &p->tpl.resource, &partitioned);
+    uint32_t kind = pool          ? (uint32_t)str_hash(str_from(p->tpl.pool), 0) | 2
+                    : partitioned ? KIND_STATIC
+                                  : KIND_EXCLUSIVE;
+    *ret_fresh = (struct coming){group, kind, false, slots, g->cpu_milli, g->memory_mib};
     return slots >= p->tpl.count && s->cpu_milli <= g->cpu_milli && s->memory_mib <= g->memory_mib;
 }
 
@@ -54,9 +78,15 @@ static bool take(struct coming *c, const struct sim_world *w, const struct sim_p
 {
     const struct sim_owner_spec *s = w->owners[p->owner].spec;
     struct coming fresh;
-    if (!group_fits(w, p, c->group, &fresh) || fresh.partitioned != c->partitioned)
+    if (!group_fits(w, p, c->group, &fresh))
         return false;
-    if (c->slots < p->tpl.count || c->cpu_milli < s->cpu_milli || c->memory_mib < s->memory_mib)
+    if (c->open && (c->kind == fresh.kind || c->kind == UINT32_MAX) && fresh.kind >= KIND_STATIC) {
+        c->kind = fresh.kind;
+        c->slots = fresh.slots;
+        c->open = false;
+    }
+    if (c->open || fresh.kind != c->kind || c->slots < p->tpl.count ||
+            c->cpu_milli < s->cpu_milli || c->memory_mib < s->memory_mib)
         return false;
     c->slots -= p->tpl.count;
     c->cpu_milli -= s->cpu_milli;
@@ -85,7 +115,9 @@ static uint32_t best_group(
     return best;
 }
 
-/* Nodes on their way, so that one pod does not ask for two. */
+/* Nodes on their way, so that one pod does not ask for two; and empty ones that have just come:
+ * they may yet be converted to a pool (the real one treats GPU nodes whose devices are not there
+ * yet as coming). */
 static uint32_t add_ordered(const struct sim_world *w, struct coming *coming)
 {
     uint32_t count = 0;
@@ -94,12 +126,23 @@ static uint32_t add_ordered(const struct sim_world *w, struct coming *coming)
         if (e->kind != SIM_EVENT_NODE_UP)
             continue;
         const struct sim_group_spec *g = &w->scenario->groups[e->a];
-        struct model_resource whole = {.kind = MODEL_RESOURCE_GPU};
-        struct coming c = {e->a, (uint32_t)e->b, 0, g->cpu_milli, g->memory_mib};
-        bool partitioned;
-        /* What a partitioned one offers depends on the resource: set by the first that asks. */
-        c.slots = e->b != 0 ? UINT32_MAX : slots_of(w, g, &whole, &partitioned);
-        coming[count++] = c;
+        coming[count++] = (struct coming){.group = e->a,
+                .kind = (uint32_t)e->b,
+                .open = e->b != KIND_EXCLUSIVE,
+                .slots = g->gpus_per_node,
+                .cpu_milli = g->cpu_milli,
+                .memory_mib = g->memory_mib};
+    }
+    for (uint32_t i = 0; i < w->nodes_live.count; i++) {
+        const struct sim_node *n = &w->nodes[w->nodes_live.items[i]];
+        const struct sim_group_spec *g = &w->scenario->groups[n->group];
+        if (n->pods.count > 0 || w->now_ns - n->created_ns > UP_NS || !n->ready)
+            continue;
+        coming[count++] = (struct coming){.group = n->group,
+                .kind = UINT32_MAX,
+                .open = true,
+                .cpu_milli = g->cpu_milli,
+                .memory_mib = g->memory_mib};
     }
     return count;
 }
@@ -130,8 +173,8 @@ static void scale_up(struct sim_world *w)
     if (stuck == 0)
         return;
     arena_reset(w->scratch);
-    struct coming *coming =
-            ARENA_ARRAY(w->scratch, struct coming, w->pending.count + w->heap.count + 1);
+    struct coming *coming = ARENA_ARRAY(
+            w->scratch, struct coming, w->pending.count + w->heap.count + w->nodes_live.count + 1);
     uint32_t *taken = ARENA_ARRAY(w->scratch, uint32_t, w->nodes_live.count + 1);
     uint32_t count = add_ordered(w, coming);
     for (uint32_t i = 0; i < w->pending.count; i++) {
@@ -139,18 +182,14 @@ static void scale_up(struct sim_world *w)
         if (!p->unschedulable || fits_existing(w, p, taken))
             continue;
         bool covered = false;
-        for (uint32_t k = 0; k < count && !covered; k++) {
-            struct coming fresh;
-            if (coming[k].slots == UINT32_MAX && group_fits(w, p, coming[k].group, &fresh))
-                coming[k].slots = fresh.slots;
+        for (uint32_t k = 0; k < count && !covered; k++)
             covered = take(&coming[k], w, p);
-        }
         struct coming fresh;
         uint32_t group = covered ? SIM_NONE : best_group(w, p, &fresh);
         if (group == SIM_NONE)
             continue;
         w->group_nodes[group]++;
-        sim_event_add(w, w->now_ns + UP_NS, SIM_EVENT_NODE_UP, group, fresh.partitioned);
+        sim_event_add(w, w->now_ns + UP_NS, SIM_EVENT_NODE_UP, group, fresh.kind);
         (void)take(&fresh, w, p);
         coming[count++] = fresh;
     }

@@ -149,6 +149,17 @@ struct sim_trace_place {
 int sim_scenario_genai(struct arena *a, struct str csv, const struct sim_trace_place *place,
         const struct sim_scenario **ret_scenario, struct err *reterr);
 
+/* The bytes of an openb node list and pod list (sim/openb.h). */
+struct sim_openb_texts {
+    struct str nodes, pods;
+};
+
+/* The openb trace as a scenario: see sim/trace_openb.c for what stands for what.  The texts must
+ * outlive the scenario. */
+int sim_scenario_openb(struct arena *a, const struct sim_openb_texts *texts,
+        const struct sim_trace_place *place, const struct sim_scenario **ret_scenario,
+        struct err *reterr);
+
 /* Nodes asked, checks that references hold and that something runs; called by all readers. */
 int sim_scenario_check(const struct sim_scenario *s, struct err *reterr);
 

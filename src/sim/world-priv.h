@@ -40,7 +40,7 @@ enum sim_event_kind {
     SIM_EVENT_HOUR,
     SIM_EVENT_SCHEDULE,
     SIM_EVENT_SCALE,
-    SIM_EVENT_NODE_UP,     /* a: group; b: partitioned */
+    SIM_EVENT_NODE_UP,     /* a: group; b: 0 exclusive, 1 partitioned, else for a pool */
     SIM_EVENT_NODE_DEATH,  /* a: node */
     SIM_EVENT_NODE_REMOVE, /* a: node */
     SIM_EVENT_POD_STARTED, /* a: pod */

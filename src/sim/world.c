@@ -165,7 +165,7 @@ static bool dispatch(struct sim_world *w, const struct sim_event *e)
         sim_scale(w);
         break;
     case SIM_EVENT_NODE_UP:
-        (void)sim_node_add(w, e->a, e->b != 0);
+        (void)sim_node_add(w, e->a, e->b == 1);
         break;
     case SIM_EVENT_NODE_DEATH:
         sim_node_die(w, e->a);
