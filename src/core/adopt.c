@@ -49,11 +49,14 @@ static void intent_from_record(const struct core *c, uint32_t node,
     memcpy(in->target.layouts, record->to.layouts, sizeof(in->target.layouts));
 }
 
-static void take_up_rest(struct core *c, struct core_rollout *r, const struct core_record *record)
+/* Wall time in a record, on our monotonic clock: never in the past, never far off, whatever the
+ * wall clock did in between. */
+static int64_t mono_of(const struct core *c, int64_t wall_ns)
 {
-    int64_t left = record->retry_wall_ns - c->now.wall_ns;
-    r->tries = record->tries;
-    r->retry_mono_ns = c->now.mono_ns + num_min_i64(num_max_i64(left, 0), CORE_HOURS(6));
+    int64_t left = 0;
+    if (wall_ns > c->now.wall_ns && !__builtin_sub_overflow(wall_ns, c->now.wall_ns, &left))
+        left = num_min_i64(left, CORE_HOURS(6));
+    return c->now.mono_ns + left;
 }
 
 static void take_up_rollout(struct core *c, uint32_t node, const struct core_record *record)
@@ -66,7 +69,8 @@ static void take_up_rollout(struct core *c, uint32_t node, const struct core_rec
     r->adopted = true;
     r->wrote = true;
     r->uncordons = record->cordon;
-    r->tries = record->tries;
+    if (record->retry_wall_ns != 0)
+        r->retry_mono_ns = mono_of(c, record->retry_wall_ns);
     r->to = record->to;
     r->from = record->from;
     layouts_from_key(c, node, &r->from);
@@ -83,8 +87,6 @@ static void take_up_rollout(struct core *c, uint32_t node, const struct core_rec
     memcpy(r->record, f->annotation.ptr, r->record_len);
     r->record[r->record_len] = 0;
     core_rollout_enter(c, r, 0);
-    if (r->direction == CORE_DIRECTION_UNDO && r->plan.count == 1)
-        core_rollout_record(c, r, CORE_RECORD_REST);
 }
 
 /* Our mark with a text that we cannot read: nothing can be restored, so the node is given back. */
@@ -103,7 +105,6 @@ static void take_up_unreadable(struct core *c, uint32_t node)
     r->to = r->from;
     core_plan_make(CORE_PLAN_RELEASE, &r->from, &r->to, &f->caps, &r->plan);
     core_rollout_enter(c, r, 0);
-    core_rollout_record(c, r, CORE_RECORD_REST);
 }
 
 static void take_up(struct core *c, uint32_t node, const struct core_record *record)
@@ -115,19 +116,18 @@ static void take_up(struct core *c, uint32_t node, const struct core_record *rec
     r->reason = record->reason;
     r->plan_id = record->plan;
     r->since_wall_ns = record->since_wall_ns;
+    r->tries = record->tries;
     size_t len = f->name.len < sizeof(r->name) - 1 ? f->name.len : sizeof(r->name) - 1;
     memset(r->name, 0, sizeof(r->name));
     memcpy(r->name, f->name.ptr, len);
     switch (record->state) {
     case CORE_RECORD_REST:
-        take_up_rest(c, r, record);
+        r->retry_mono_ns = mono_of(c, record->retry_wall_ns);
         return;
     case CORE_RECORD_HOLD:
         r->held = true;
         r->uncordons = record->cordon;
-        r->held_until_mono_ns =
-                c->now.mono_ns +
-                num_min_i64(num_max_i64(record->retry_wall_ns - c->now.wall_ns, 0), CORE_HOURS(6));
+        r->held_until_mono_ns = mono_of(c, record->retry_wall_ns);
         return;
     case CORE_RECORD_FORWARD:
     case CORE_RECORD_UNDO:

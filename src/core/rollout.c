@@ -14,6 +14,43 @@ static const int64_t RETRY_MAX_NS = CORE_HOURS(6);
 static const int64_t HOLD_NS = CORE_HOURS(6);    /* a hold that nobody renews is lifted */
 static const int64_t REFUSAL_NS = CORE_HOURS(1); /* the same refusal is told again after */
 
+/* ---- the record ---- */
+
+void core_rollout_record(struct core *c, struct core_rollout *r, enum core_record_state state)
+{
+    struct core_record record = {.plan = r->plan_id,
+            .state = state,
+            .change = r->change,
+            .reason = r->direction == CORE_DIRECTION_FORWARD ? r->reason : r->turned,
+            .since_wall_ns = r->since_wall_ns,
+            .tries = r->tries,
+            .cordon = r->uncordons && state != CORE_RECORD_REST,
+            .to = r->to,
+            .from = r->from};
+    if (state == CORE_RECORD_HOLD)
+        record.retry_wall_ns = c->now.wall_ns + HOLD_NS;
+    else if (r->retry_mono_ns > c->now.mono_ns)
+        record.retry_wall_ns = c->now.wall_ns + (r->retry_mono_ns - c->now.mono_ns);
+    if (state == CORE_RECORD_REST) {
+        record.to = (struct core_setup){.replicas = r->to.replicas};
+        record.from = (struct core_setup){.replicas = r->from.replicas};
+    }
+    struct buf out = BUF_INIT(CORE_ANNOTATION_MAX);
+    r->record_len = 0;
+    if (core_record_write(&record, &out, NULL) == 0) {
+        r->record_len = (uint32_t)out.len;
+        memcpy(r->record, out.ptr, out.len);
+    }
+    r->record[r->record_len] = 0;
+    buf_clear(&out);
+}
+
+static void record_clear(struct core_rollout *r)
+{
+    r->record_len = 0;
+    r->record[0] = 0;
+}
+
 /* ---- state ---- */
 
 static enum core_rollout_state forward_state(enum core_step_kind step)
@@ -93,6 +130,12 @@ void core_rollout_enter(struct core *c, struct core_rollout *r, uint32_t at)
     r->at = at;
     r->waits_on = CORE_REASON_NONE;
     r->step_since_mono_ns = c->now.mono_ns;
+    if (core_rollout_step(r) == CORE_STEP_RELEASE) {
+        if (r->direction == CORE_DIRECTION_FORWARD)
+            record_clear(r);
+        else
+            core_rollout_record(c, r, CORE_RECORD_REST);
+    }
     enum core_rollout_state state = core_rollout_state(r);
     c->coverage.cells[core_rollout_step(r)][state]++;
     if (!core_rollout_cell_reachable(core_rollout_step(r), state))
@@ -113,36 +156,7 @@ void core_rollout_show(struct core *c, uint32_t node)
     core_picture_rollout_set(&c->store, node, &view);
 }
 
-/* ---- records and decisions ---- */
-
-void core_rollout_record(struct core *c, struct core_rollout *r, enum core_record_state state)
-{
-    struct core_record record = {.plan = r->plan_id,
-            .state = state,
-            .change = r->change,
-            .reason = r->direction == CORE_DIRECTION_FORWARD ? r->reason : r->turned,
-            .since_wall_ns = r->since_wall_ns,
-            .tries = r->tries,
-            .cordon = r->uncordons && state != CORE_RECORD_REST,
-            .to = r->to,
-            .from = r->from};
-    if (state == CORE_RECORD_HOLD)
-        record.retry_wall_ns = c->now.wall_ns + HOLD_NS;
-    else if (r->retry_mono_ns > c->now.mono_ns)
-        record.retry_wall_ns = c->now.wall_ns + (r->retry_mono_ns - c->now.mono_ns);
-    if (state == CORE_RECORD_REST) {
-        record.to = (struct core_setup){.replicas = r->to.replicas};
-        record.from = (struct core_setup){.replicas = r->from.replicas};
-    }
-    struct buf out = BUF_INIT(CORE_ANNOTATION_MAX);
-    r->record_len = 0;
-    if (core_record_write(&record, &out, NULL) == 0) {
-        r->record_len = (uint32_t)out.len;
-        memcpy(r->record, out.ptr, out.len);
-    }
-    r->record[r->record_len] = 0;
-    buf_clear(&out);
-}
+/* ---- decisions ---- */
 
 void core_rollout_log(struct core *c, uint32_t node, enum core_verdict verdict,
         enum core_reason reason, const struct core_why *why)
@@ -344,7 +358,6 @@ static void abandon(struct core *c, uint32_t node, enum core_reason why)
     core_plan_make(
             CORE_PLAN_RELEASE, &r->from, &r->to, &core_pic(c)->nodes[node].fact.caps, &r->plan);
     core_rollout_enter(c, r, 0);
-    core_rollout_record(c, r, CORE_RECORD_REST);
 }
 
 static void undo(struct core *c, uint32_t node, enum core_reason why)
@@ -360,8 +373,8 @@ static void undo(struct core *c, uint32_t node, enum core_reason why)
     r->direction = CORE_DIRECTION_UNDO;
     r->turned = why;
     r->plan = back;
+    core_rollout_record(c, r, CORE_RECORD_UNDO);
     core_rollout_enter(c, r, 0);
-    core_rollout_record(c, r, back.count > 1 ? CORE_RECORD_UNDO : CORE_RECORD_REST);
 }
 
 void core_rollout_turn(struct core *c, uint32_t node, enum core_reason why)

@@ -400,11 +400,6 @@ static enum core_step_result release(struct core *c, uint32_t node, enum core_re
             return CORE_STEP_AGAIN;
     }
     struct core_action patch = node_patch(c, node, r, CORE_PATCH_ANNOTATION);
-    if (r->direction == CORE_DIRECTION_FORWARD) {
-        r->record_len = 0;
-        r->record[0] = 0;
-        patch.node.annotation = (struct str){"", 0};
-    }
     bool open = !r->uncordons || !f->unschedulable;
     const char *plugin = settled_plugin_key(f, r);
     if (!open)
