@@ -84,9 +84,10 @@ static int offer_add(struct price_reader *r, const struct model_offer *row, enum
 static int row_read(struct price_reader *r, struct err *reterr)
 {
     for (enum column c = COLUMN_CLOUD; c <= COLUMN_INSTANCE; c++) {
-        if (cell(r, c).len == 0)
+        if (cell(r, c).len == 0) {
             return err_set(reterr, -EINVAL, "line %u, column %s: expected a name", r->csv.line,
                     column_names[c]);
+        }
     }
     const struct model_gpu *gpu = NULL;
     int rc = model_gpu_find(cell(r, COLUMN_MODEL), &gpu, reterr);
@@ -96,10 +97,11 @@ static int row_read(struct price_reader *r, struct err *reterr)
     rc = csv_u64(&r->csv, r->columns[COLUMN_GPUS], 1, NODE_GPUS_MAX, &gpus, reterr);
     if (rc < 0)
         return rc;
-    if (cell(r, COLUMN_ON_DEMAND).len == 0 && cell(r, COLUMN_SPOT).len == 0)
+    if (cell(r, COLUMN_ON_DEMAND).len == 0 && cell(r, COLUMN_SPOT).len == 0) {
         return err_set(reterr, -EINVAL,
                 "line %u: neither on_demand_usd_per_hour nor spot_usd_per_hour is given",
                 r->csv.line);
+    }
 
     const struct model_offer row = {
             .gpu = (uint16_t)model_gpu_index(gpu),
@@ -114,10 +116,11 @@ static int row_read(struct price_reader *r, struct err *reterr)
     const char *id = arena_printf(r->arena, "%.*s\n%.*s\n%.*s", STR_ARG(row.cloud),
             STR_ARG(row.region), STR_ARG(row.instance));
     uint32_t before = map_str_set(&r->seen, str_from(id), r->csv.line);
-    if (before != MAP_NONE)
+    if (before != MAP_NONE) {
         return err_set(reterr, -EINVAL, "line %u: '%.*s' of %.*s in %.*s is on line %u already",
                 r->csv.line, STR_ARG_SHORT(row.instance), STR_ARG_SHORT(row.cloud),
                 STR_ARG_SHORT(row.region), before);
+    }
     rc = offer_add(r, &row, COLUMN_ON_DEMAND, reterr);
     if (rc == 0)
         rc = offer_add(r, &row, COLUMN_SPOT, reterr);
@@ -148,9 +151,10 @@ static int rows_read(struct price_reader *r, struct str text, struct err *reterr
         int rc = csv_next(&r->csv, reterr);
         if (rc <= 0)
             return rc;
-        if (rows == MODEL_PRICE_ROWS_MAX)
+        if (rows == MODEL_PRICE_ROWS_MAX) {
             return err_set(reterr, -E2BIG, "line %u: more than %d rows", r->csv.line,
                     MODEL_PRICE_ROWS_MAX);
+        }
         size_t text_bytes = cell(r, COLUMN_CLOUD).len + cell(r, COLUMN_REGION).len +
                             cell(r, COLUMN_INSTANCE).len;
         if (!arena_fits(r->arena, 1, 2 * text_bytes + 64))
@@ -214,10 +218,11 @@ int model_price_find(const struct model_price_book *book, uint16_t gpu, struct s
     int64_t high = INT64_MAX;
     while (low < high) {
         int64_t middle = low + (high - low) / 2;
-        if (count_upto(book, &q, middle) >= all / 2 + all % 2)
+        if (count_upto(book, &q, middle) >= all / 2 + all % 2) {
             high = middle;
-        else
+        } else {
             low = middle + 1;
+        }
     }
     *ret_microusd_per_gpu_hour = low;
     return 0;

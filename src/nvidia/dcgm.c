@@ -178,21 +178,24 @@ static int labels_take(struct reader *r, struct str *s, struct sample *sample, s
     *s = skip_blanks(skip(*s, 1));
     while (s->len > 0 && s->ptr[0] != '}') {
         struct str raw = {0};
-        if (count == NVIDIA_DCGM_LABELS_MAX)
+        if (count == NVIDIA_DCGM_LABELS_MAX) {
             return err_set(reterr, -E2BIG, "line %u: more than %d labels", r->line,
                     NVIDIA_DCGM_LABELS_MAX);
+        }
         struct str name = name_take(s);
         *s = skip_blanks(*s);
         if (name.len == 0 || s->len == 0 || s->ptr[0] != '=')
             return err_set(reterr, -EINVAL, "line %u: expected a label, NAME=\"VALUE\"", r->line);
         *s = skip_blanks(skip(*s, 1));
-        if (!quoted_take(s, &raw))
+        if (!quoted_take(s, &raw)) {
             return err_set(reterr, -EINVAL, "line %u: label %.*s: expected a quoted value", r->line,
                     STR_ARG_SHORT(name));
+        }
         for (unsigned i = 0; i < count; i++) {
-            if (str_eq(names[i], name))
+            if (str_eq(names[i], name)) {
                 return err_set(reterr, -EINVAL, "line %u: label %.*s is there twice", r->line,
                         STR_ARG_SHORT(name));
+            }
         }
         names[count++] = name;
         for (unsigned i = 0; i < LABEL_NAMES; i++) {
@@ -203,11 +206,12 @@ static int labels_take(struct reader *r, struct str *s, struct sample *sample, s
             }
         }
         *s = skip_blanks(*s);
-        if (s->len > 0 && s->ptr[0] == ',')
+        if (s->len > 0 && s->ptr[0] == ',') {
             *s = skip_blanks(skip(*s, 1));
-        else if (s->len > 0 && s->ptr[0] != '}')
+        } else if (s->len > 0 && s->ptr[0] != '}') {
             return err_set(reterr, -EINVAL, "line %u: expected ',' or '}' after label %.*s",
                     r->line, STR_ARG_SHORT(name));
+        }
     }
     if (s->len == 0)
         return err_set(reterr, -EINVAL, "line %u: labels without '}'", r->line);
@@ -235,12 +239,14 @@ static int sample_parse(
         n++;
     ret_sample->value = (struct str){s.ptr, n};
     s = str_trim(skip(s, n));
-    if (n == 0)
+    if (n == 0) {
         return err_set(reterr, -EINVAL, "line %u: %.*s: expected a value", r->line,
                 STR_ARG_SHORT(ret_sample->name));
-    if (s.len > 0 && str_to_i64(s, 0, INT64_MAX, &ret_sample->timestamp_ms) < 0)
+    }
+    if (s.len > 0 && str_to_i64(s, 0, INT64_MAX, &ret_sample->timestamp_ms) < 0) {
         return err_set(reterr, -EINVAL, "line %u: '%.*s': expected a timestamp in milliseconds",
                 r->line, STR_ARG_SHORT(s));
+    }
     return 0;
 }
 
@@ -327,17 +333,19 @@ static int row_fill(struct reader *r, const struct sample *s, struct nvidia_dcgm
 {
     uint64_t number = 0;
     struct nvidia_dcgm_row row = {.gi_id = NVIDIA_DCGM_NO_INSTANCE};
-    if (str_to_u64(s->fields[FIELD_GPU], 0, GPU_INDEX_MAX, &number) < 0)
+    if (str_to_u64(s->fields[FIELD_GPU], 0, GPU_INDEX_MAX, &number) < 0) {
         return err_set(reterr, -EINVAL, "line %u: label gpu: '%.*s': expected an index, 0 to %d",
                 r->line, STR_ARG_SHORT(s->fields[FIELD_GPU]), GPU_INDEX_MAX);
+    }
     row.gpu = (uint32_t)number;
     if (s->fields[FIELD_UUID].len == 0)
         return err_set(reterr, -EINVAL, "line %u: label UUID: expected one", r->line);
     if (s->fields[FIELD_GI_ID].len > 0) {
-        if (str_to_u64(s->fields[FIELD_GI_ID], 0, GI_ID_MAX, &number) < 0)
+        if (str_to_u64(s->fields[FIELD_GI_ID], 0, GI_ID_MAX, &number) < 0) {
             return err_set(reterr, -EINVAL,
                     "line %u: label GPU_I_ID: '%.*s': expected a number, 0 to %d", r->line,
                     STR_ARG_SHORT(s->fields[FIELD_GI_ID]), GI_ID_MAX);
+        }
         row.gi_id = (uint32_t)number;
     }
     row.uuid = arena_str(r->arena, s->fields[FIELD_UUID]);
@@ -370,9 +378,10 @@ static int row_get(
         *ret_index = at;
         return 0;
     }
-    if (r->count == NVIDIA_DCGM_ROWS_MAX)
+    if (r->count == NVIDIA_DCGM_ROWS_MAX) {
         return err_set(reterr, -E2BIG, "line %u: more than %d GPUs and pods", r->line,
                 NVIDIA_DCGM_ROWS_MAX);
+    }
     if (r->count == r->cap) {
         r->cap = r->cap > 0 ? 2 * r->cap : 64;
         r->rows = mem_grow(r->rows, r->cap, sizeof *r->rows);
@@ -396,9 +405,10 @@ static int line_read(struct reader *r, struct str line, struct err *reterr)
     int rc = sample_parse(r, line, &s, reterr);
     if (rc < 0)
         return rc;
-    if (!decimal_parse(s.value, &d))
+    if (!decimal_parse(s.value, &d)) {
         return err_set(reterr, -EINVAL, "line %u: %.*s: '%.*s': expected a number", r->line,
                 STR_ARG_SHORT(s.name), STR_ARG_SHORT(s.value));
+    }
     int metric = metric_find(s.name);
     if (metric < 0) {
         r->ignored++;
@@ -413,9 +423,10 @@ static int line_read(struct reader *r, struct str line, struct err *reterr)
     if (rc < 0)
         return rc;
     struct nvidia_dcgm_row *row = &r->rows[at];
-    if (r->seen[at] >> metric & 1)
+    if (r->seen[at] >> metric & 1) {
         return err_set(reterr, -EINVAL, "line %u: %.*s of this GPU and pod is there twice", r->line,
                 STR_ARG_SHORT(s.name));
+    }
     r->seen[at] |= 1u << metric;
     if (decimal_scale(d, metrics[metric].scale_digits, metrics[metric].max, &value)) {
         row->value[metric] = value;

@@ -133,9 +133,10 @@ static int mig_label(struct nvidia_gfd *gfd, const struct nvidia_label *l, struc
     uint32_t at = 0;
     while (at < gfd->mig_count && strcmp(gfd->mig[at].profile, resource.profile) != 0)
         at++;
-    if (at == NVIDIA_GFD_MIG_MAX)
+    if (at == NVIDIA_GFD_MIG_MAX) {
         return err_set(reterr, -E2BIG, "label %.*s: more than %d MIG profiles",
                 STR_ARG_SHORT(l->key), NVIDIA_GFD_MIG_MAX);
+    }
     if (at == gfd->mig_count) {
         gfd->mig_count++;
         memcpy(gfd->mig[at].profile, resource.profile, sizeof resource.profile);
@@ -148,9 +149,10 @@ static int label_parse(struct nvidia_gfd *gfd, const struct nvidia_label *l, str
     static const struct str gpu_prefix = STR_LIT("nvidia.com/gpu.");
     static const struct str mig_prefix = STR_LIT("nvidia.com/mig-");
     unsigned word = 0;
-    if (l->value.len > NVIDIA_LABEL_VALUE_MAX)
+    if (l->value.len > NVIDIA_LABEL_VALUE_MAX) {
         return err_set(reterr, -EINVAL, "label %.*s: over %d characters", STR_ARG_SHORT(l->key),
                 NVIDIA_LABEL_VALUE_MAX);
+    }
     if (str_starts(l->key, gpu_prefix)) {
         struct str suffix = {l->key.ptr + gpu_prefix.len, l->key.len - gpu_prefix.len};
         return resource_label(&gfd->gpu, l, suffix, reterr);
@@ -224,9 +226,10 @@ static void resource_put(struct writer *w, const struct nvidia_gfd_resource *r, 
 {
     if (r->valid & NVIDIA_GFD_PRODUCT)
         label_put(w, prefix, "product", r->product);
-    if (r->valid & NVIDIA_GFD_STRATEGY)
+    if (r->valid & NVIDIA_GFD_STRATEGY) {
         label_put(
                 w, prefix, "sharing-strategy", str_from(nvidia_sharing_strategy_name(r->strategy)));
+    }
     for (unsigned i = 0; i < NUMBER_KEYS; i++) {
         uint32_t value = 0;
         bool slices = number_keys[i].bit == (unsigned)SLICES_GI ||
@@ -245,9 +248,10 @@ uint32_t nvidia_gfd_emit(const struct nvidia_gfd *gfd, struct arena *a,
     struct writer w = {.arena = a, .labels = ret_labels};
     assert(gfd->mig_count <= NVIDIA_GFD_MIG_MAX);
     label_put(&w, "nvidia.com/mig.", "capable", str_from(gfd->mig_capable ? "true" : "false"));
-    if (gfd->mig_strategy_set)
+    if (gfd->mig_strategy_set) {
         label_put(&w, "nvidia.com/mig.", "strategy",
                 str_from(nvidia_mig_strategy_name(gfd->mig_strategy)));
+    }
     resource_put(&w, &gfd->gpu, "nvidia.com/gpu.");
     for (uint32_t i = 0; i < gfd->mig_count; i++) {
         struct model_resource resource = {.kind = MODEL_RESOURCE_MIG};

@@ -28,9 +28,11 @@ struct nvidia_lint {
     uint32_t errors, warnings; /* of all, dropped ones too */
 };
 
-/* Adds a finding at `at` (its key's place for members; NULL: no place). */
-void nvidia_lint_add(struct nvidia_lint *lint, enum nvidia_severity severity, const struct doc *at,
-        const char *rule, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/* Adds a finding at `at` (its key's place for members; NULL: no place).  rule: static storage. */
+void nvidia_lint_error(struct nvidia_lint *lint, const struct doc *at, const char *rule,
+        const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void nvidia_lint_warning(struct nvidia_lint *lint, const struct doc *at, const char *rule,
+        const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 /* Writes "line:column: error: text (rule)" lines, each with `name` and a colon in front. */
 void nvidia_lint_format(const struct nvidia_lint *lint, const char *name, struct buf *out);

@@ -43,9 +43,10 @@ static void entry_put(const struct nvidia_mig_entry *e, struct buf *out)
     }
     buf_printf(out, "\n      mig-enabled: %s\n      mig-devices: {",
             e->mig_enabled ? "true" : "false");
-    for (uint32_t i = 0; i < e->profile_count; i++)
+    for (uint32_t i = 0; i < e->profile_count; i++) {
         buf_printf(out, "%s\"%s\": %u", i > 0 ? ", " : "", e->profiles[i].profile,
                 e->profiles[i].count);
+    }
     buf_puts(out, "}\n");
 }
 
@@ -137,9 +138,10 @@ static int layout_parse(struct str text, struct nvidia_mig_entry *ret_entry)
 static bool entry_same(const struct nvidia_mig_entry *a, const struct nvidia_mig_entry *b)
 {
     bool same = a->mig_enabled == b->mig_enabled && a->profile_count == b->profile_count;
-    for (uint32_t i = 0; i < a->profile_count && same; i++)
+    for (uint32_t i = 0; i < a->profile_count && same; i++) {
         same = a->profiles[i].count == b->profiles[i].count &&
                strcmp(a->profiles[i].profile, b->profiles[i].profile) == 0;
+    }
     return same;
 }
 
@@ -152,9 +154,10 @@ static int entries_make(const struct nvidia_mig_plan *plan,
     for (uint32_t gpu = 0; gpu < plan->gpu_count; gpu++) {
         struct nvidia_mig_entry e;
         int r = layout_parse(plan->layouts[gpu], &e);
-        if (r < 0)
+        if (r < 0) {
             return err_set(reterr, r, "layout '%.*s' of GPU %u: expected a list of MIG profiles",
                     STR_ARG_SHORT(plan->layouts[gpu]), gpu);
+        }
         int at = 0;
         while (at < count && !entry_same(&entries[at], &e))
             at++;

@@ -10,8 +10,8 @@
 
 enum { WHERE_BYTES = 96, COUNT_MAX = 1000000 };
 
-#define ERROR(r, at, rule, ...)   nvidia_lint_add((r)->lint, NVIDIA_ERROR, at, rule, __VA_ARGS__)
-#define WARNING(r, at, rule, ...) nvidia_lint_add((r)->lint, NVIDIA_WARNING, at, rule, __VA_ARGS__)
+#define ERROR(r, at, rule, ...)   nvidia_lint_error((r)->lint, at, rule, __VA_ARGS__)
+#define WARNING(r, at, rule, ...) nvidia_lint_warning((r)->lint, at, rule, __VA_ARGS__)
 
 struct reader {
     struct arena *arena;
@@ -120,10 +120,11 @@ static void filter_read(
             ERROR(r, d, "type", "%s.device-filter: expected a string or a list of strings", where);
             return;
         }
-        if (item->text.len > 0 && !filter_is_valid(item->text))
+        if (item->text.len > 0 && !filter_is_valid(item->text)) {
             WARNING(r, d, "filter",
                     "%s.device-filter: '%.*s' matches nothing: expected 0x<device><vendor>", where,
                     STR_ARG_SHORT(item->text));
+        }
         filters[i] = item->text;
     }
     e->filters = filters;
@@ -207,12 +208,13 @@ static bool members_find(
         unsigned k = 0;
         while (names[k] && !str_eq_c(m->key, names[k]))
             k++;
-        if (names[k])
+        if (names[k]) {
             ret_members[k] = m;
-        else
+        } else {
             ERROR(r, m, "unknown-key", "%s: unexpected field '%.*s'%s%s", where,
                     STR_ARG_SHORT(m->key), nearest ? "; did you mean " : "",
                     nearest ? nearest : "");
+        }
     }
     for (unsigned k = 1; k <= 2; k++) {
         if (!ret_members[k])
@@ -230,15 +232,17 @@ static void entry_read(
     if (m[0])
         filter_read(r, m[0], where, e);
     devices_read(r, m[1], where, e);
-    if (m[2]->kind == DOC_BOOL)
+    if (m[2]->kind == DOC_BOOL) {
         e->mig_enabled = m[2]->boolean;
-    else
+    } else {
         ERROR(r, m[2], "type", "%s.mig-enabled: expected true or false", where);
+    }
     if (m[3] && m[3]->kind != DOC_NULL)
         profiles_read(r, m[3], where, e);
-    if (e->mig_enabled && !m[3])
+    if (e->mig_enabled && !m[3]) {
         ERROR(r, d, "missing", "%s: missing required field mig-devices when mig-enabled is true",
                 where);
+    }
     if (!e->mig_enabled && e->profile_count > 0)
         ERROR(r, m[3], "mig-devices", "%s: MIG devices included when mig-enabled is false", where);
 }
@@ -268,10 +272,11 @@ static void config_read(struct reader *r, const struct doc *d, struct nvidia_mig
 static void version_check(struct reader *r, const struct doc *root)
 {
     const struct doc *v = doc_get(root, "version");
-    if (!v)
+    if (!v) {
         ERROR(r, root, "version", "missing field version, expected v1");
-    else if (v->kind != DOC_STRING || !str_eq_c(v->text, "v1"))
+    } else if (v->kind != DOC_STRING || !str_eq_c(v->text, "v1")) {
         ERROR(r, v, "version", "unknown version: '%.*s', expected v1", STR_ARG_SHORT(v->text));
+    }
 }
 
 static void root_read(struct reader *r, const struct doc *root, struct nvidia_mig_parted *file)
@@ -382,9 +387,10 @@ static void entry_check(struct reader *r, const struct nvidia_mig_entry *e,
     enum mig_rule rule = MIG_RULE_OK;
     struct err err = {0};
     mig_layout_init(&empty, model);
-    if (mig_place(&empty, &counts, &placed, &rule, &err) < 0)
+    if (mig_place(&empty, &counts, &placed, &rule, &err) < 0) {
         ERROR(r, NULL, "layout", "%.*s: cannot be placed on a %s: %s", STR_ARG_SHORT(config->name),
                 model->key, err.text);
+    }
 }
 
 void nvidia_mig_config_check(const struct nvidia_mig_config *config, const struct mig_model *model,

@@ -67,8 +67,8 @@ const char *nvidia_mig_strategy_name(enum nvidia_mig_strategy s)
     return strategy_names[s];
 }
 
-#define ERROR(r, at, rule, ...)   nvidia_lint_add((r)->lint, NVIDIA_ERROR, at, rule, __VA_ARGS__)
-#define WARNING(r, at, rule, ...) nvidia_lint_add((r)->lint, NVIDIA_WARNING, at, rule, __VA_ARGS__)
+#define ERROR(r, at, rule, ...)   nvidia_lint_error((r)->lint, at, rule, __VA_ARGS__)
+#define WARNING(r, at, rule, ...) nvidia_lint_warning((r)->lint, at, rule, __VA_ARGS__)
 
 /* True for a member that counts: there and not null, which Go's decoder takes for absent. */
 static bool is_set(const struct doc *d)
@@ -82,15 +82,16 @@ static void unknown_key(
     const char *nearest = str_nearest(m->key, names);
     bool sharing_key =
             str_eq_c(m->key, "renameByDefault") || str_eq_c(m->key, "failRequestsGreaterThanOne");
-    if (sharing_key)
+    if (sharing_key) {
         WARNING(r, m, "unknown-key",
                 "'%.*s' does nothing under %s: it belongs under "
                 "sharing.timeSlicing",
                 STR_ARG_SHORT(m->key), where);
-    else
+    } else {
         WARNING(r, m, "unknown-key", "'%.*s' is no key of %s and is ignored in silence%s%s",
                 STR_ARG_SHORT(m->key), where, nearest ? "; did you mean " : "",
                 nearest ? nearest : "");
+    }
 }
 
 static bool kind_fits(const struct doc *d, enum key_type type)
@@ -135,11 +136,12 @@ static void keys_check(
         unsigned k = 0;
         while (k < count && !str_eq_c(m->key, names[k]))
             k++;
-        if (k == count)
+        if (k == count) {
             unknown_key(r, m, where, names);
-        else if (m->kind != DOC_NULL && !kind_fits(m, keys[k].type))
+        } else if (m->kind != DOC_NULL && !kind_fits(m, keys[k].type)) {
             ERROR(r, m, "type", "%s.%s: %s, expected %s", where, names[k], doc_kind_name(m->kind),
                     type_name(keys[k].type));
+        }
     }
 }
 
@@ -295,14 +297,15 @@ static void devices_check(struct reader *r, const struct doc *d, const char *whe
     } else {
         ok = d->kind == DOC_NULL;
     }
-    if (!ok)
+    if (!ok) {
         ERROR(r, d, "devices",
                 "%s.devices: expected all, a count above 0, or a list of indexes "
                 "and UUIDs",
                 where);
-    else if (d->kind != DOC_NULL && !(d->kind == DOC_STRING))
+    } else if (d->kind != DOC_NULL && !(d->kind == DOC_STRING)) {
         WARNING(r, d, "devices", "%s.devices is disabled in the plugin: all devices are shared",
                 where);
+    }
 }
 
 /* One entry of `resources`; returns false when it cannot be used. */
@@ -348,11 +351,12 @@ static bool shared_resource_read(struct reader *r, const struct doc *d, const ch
                 replicas->integer == 1 ? "; leave the block out for no sharing" : "");
         return false;
     }
-    if (replicas->integer > REPLICAS_SENSIBLE)
+    if (replicas->integer > REPLICAS_SENSIBLE) {
         WARNING(r, replicas, "replicas",
                 "%s.replicas: %.*s pods on one GPU, none with a share of "
                 "memory or time of its own",
                 where, STR_ARG_SHORT(replicas->text));
+    }
     ret_resource->replicas = (uint32_t)replicas->integer;
     if (is_set(rename)) {
         ret_resource->rename = resource_name(r, rename, where);
@@ -368,11 +372,12 @@ static void bool_read(
     const struct doc *d = doc_get(block, key);
     if (!is_set(d))
         return;
-    if (d->kind == DOC_BOOL)
+    if (d->kind == DOC_BOOL) {
         *value = d->boolean;
-    else
+    } else {
         ERROR(r, d, "type", "%s.%s: %s, expected true or false", where, key,
                 doc_kind_name(d->kind));
+    }
 }
 
 static void resources_read(
@@ -383,9 +388,10 @@ static void resources_read(
         if (!shared_resource_read(r, &list->first[i], where, &res))
             continue;
         for (uint32_t k = 0; k < sharing->count; k++) {
-            if (str_eq(sharing->resources[k].name, res.name))
+            if (str_eq(sharing->resources[k].name, res.name)) {
                 WARNING(r, &list->first[i], "twice", "%s: '%.*s' is listed twice", where,
                         STR_ARG_SHORT(res.name));
+            }
         }
         if (sharing->count == NVIDIA_SHARED_RESOURCES_MAX) {
             ERROR(r, &list->first[i], "limit", "%s: more than %d resources", where,
@@ -431,11 +437,12 @@ static void sharing_read(struct reader *r, const struct doc *block, const char *
         return;
     }
     resources_read(r, list, where, sharing);
-    if (!sharing->rename_by_default)
+    if (!sharing->rename_by_default) {
         WARNING(r, block, "rename",
                 "%s: without renameByDefault, shared and whole GPUs have one "
                 "name",
                 where);
+    }
 }
 
 /* resources: {gpus: [{pattern, name}], mig: [...]}: checked there, then thrown away. */
@@ -449,17 +456,19 @@ static void patterns_check(struct reader *r, const struct doc *d)
     WARNING(r, d, "resources", "the resources block is checked, then ignored by the plugin");
     for (unsigned i = 0; i < 2; i++) {
         const struct doc *list = doc_get(d, lists[i]);
-        if (is_set(list) && list->kind != DOC_ARRAY)
+        if (is_set(list) && list->kind != DOC_ARRAY) {
             ERROR(r, list, "type", "resources.%s: %s, expected a list", lists[i],
                     doc_kind_name(list->kind));
+        }
         for (uint32_t k = 0; is_set(list) && list->kind == DOC_ARRAY && k < list->count; k++) {
             const struct doc *item = &list->first[k];
             const struct doc *name = doc_get(item, "name");
             const struct doc *pattern = doc_get(item, "pattern");
-            if (!pattern || pattern->kind != DOC_STRING || !name)
+            if (!pattern || pattern->kind != DOC_STRING || !name) {
                 ERROR(r, item, "resources", "resources.%s: expected {pattern, name}", lists[i]);
-            else
+            } else {
                 (void)resource_name(r, name, "resources");
+            }
         }
     }
 }
@@ -467,12 +476,13 @@ static void patterns_check(struct reader *r, const struct doc *d)
 static void version_check(struct reader *r, const struct doc *root)
 {
     const struct doc *d = doc_get(root, "version");
-    if (!d)
+    if (!d) {
         WARNING(r, root, "version", "no version: read as v1");
-    else if (d->kind != DOC_STRING && d->kind != DOC_NULL)
+    } else if (d->kind != DOC_STRING && d->kind != DOC_NULL) {
         ERROR(r, d, "version", "version: %s, expected v1", doc_kind_name(d->kind));
-    else if (d->kind == DOC_STRING && d->text.len > 0 && !str_eq_c(d->text, "v1"))
+    } else if (d->kind == DOC_STRING && d->text.len > 0 && !str_eq_c(d->text, "v1")) {
         ERROR(r, d, "version", "unknown version: '%.*s', expected v1", STR_ARG_SHORT(d->text));
+    }
 }
 
 static void sharing_blocks_read(struct reader *r, const struct doc *sharing)
@@ -556,7 +566,7 @@ int nvidia_plugin_config_parse(struct arena *a, struct str text,
 uint32_t nvidia_plugin_config_replicas(struct str text, const struct model_resource *resource)
 {
     SCOPED(arena_scoped_free) struct arena *a = arena_new(ARENA_BYTES);
-    struct nvidia_plugin_config c;
+    struct nvidia_plugin_config c = {0};
     char name[MODEL_RESOURCE_NAME_MAX];
     struct model_resource plain = *resource;
     if (plain.kind == MODEL_RESOURCE_GPU_SHARED)

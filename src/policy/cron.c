@@ -51,9 +51,10 @@ static int number_parse(
     uint64_t value = 0;
     if (name_number(f, s, ret_number))
         return 0;
-    if (str_to_u64(s, f->min, f->max, &value) < 0)
+    if (str_to_u64(s, f->min, f->max, &value) < 0) {
         return err_set(reterr, -EINVAL, "'%.*s' is no %s, %u to %u", STR_ARG_SHORT(s), f->what,
                 f->min, f->max);
+    }
     *ret_number = (unsigned)value;
     return 0;
 }
@@ -79,9 +80,10 @@ static int part_parse(
     struct str tail = {0};
     struct str head = {0};
     bool has_step = cut(part, '/', &range, &tail);
-    if (has_step && str_to_u64(tail, 1, f->max, &step) < 0)
+    if (has_step && str_to_u64(tail, 1, f->max, &step) < 0) {
         return err_set(reterr, -EINVAL, "'%.*s' is no step of %s, 1 to %u", STR_ARG_SHORT(tail),
                 f->what, f->max);
+    }
     unsigned low = f->min;
     unsigned high = f->max;
     if (!str_eq_c(range, "*")) {
@@ -136,9 +138,10 @@ int policy_cron_parse(struct str text, struct policy_window *ret_window, struct 
         while (len < rest.len && rest.ptr[len] != ' ' && rest.ptr[len] != '\t')
             len++;
         struct str word = {rest.ptr, len};
-        if (len == 0)
+        if (len == 0) {
             return err_set(reterr, -EINVAL,
                     "expected five fields: minute hour day-of-month month day-of-week");
+        }
         int r = field_parse(&fields[i], word, &bits[i], reterr);
         if (r < 0)
             return r;

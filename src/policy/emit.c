@@ -41,10 +41,11 @@ static void value_emit(const struct policy_field *f, const struct policy *p, str
         buf_putc(out, '}');
     } else if (f->type == POLICY_TYPE_TECHNIQUES) {
         buf_putc(out, '[');
-        for (uint32_t i = 0; i < p->technique_count; i++)
+        for (uint32_t i = 0; i < p->technique_count; i++) {
             buf_printf(out, "%s{technique: %s, mode: %s}", i > 0 ? ", " : "",
                     policy_technique_names[p->techniques[i]],
                     policy_mode_names[p->mode[p->techniques[i]]]);
+        }
         buf_putc(out, ']');
     } else if (f->type == POLICY_TYPE_WINDOWS) {
         buf_putc(out, '[');
@@ -117,9 +118,10 @@ static bool field_eq(const struct policy_field *f, const struct policy *a, const
     }
     if (f->type == POLICY_TYPE_TECHNIQUES) {
         bool same = a->technique_count == b->technique_count;
-        for (uint32_t i = 0; i < a->technique_count && same; i++)
+        for (uint32_t i = 0; i < a->technique_count && same; i++) {
             same = a->techniques[i] == b->techniques[i] &&
                    a->mode[a->techniques[i]] == b->mode[a->techniques[i]];
+        }
         return same;
     }
     if (f->type == POLICY_TYPE_WINDOWS)

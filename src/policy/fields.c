@@ -314,9 +314,10 @@ char *policy_value_expected(const struct policy_field *f, char *text, size_t siz
     char high[POLICY_VALUE_BYTES];
     int used = snprintf(text, size, "%s", kinds[f->type]);
     if (f->type == POLICY_TYPE_ENUM) {
-        for (unsigned i = 0; f->names[i] && used > 0 && (size_t)used < size; i++)
+        for (unsigned i = 0; f->names[i] && used > 0 && (size_t)used < size; i++) {
             used += snprintf(
                     text + used, size - (size_t)used, "%s %s", i > 0 ? "," : "", f->names[i]);
+        }
     } else if (f->max > 0) {
         (void)snprintf(text + used, size - (size_t)used, ", %s to %s",
                 policy_value_format(f, f->min, low), policy_value_format(f, f->max, high));

@@ -21,9 +21,10 @@ enum {
 static int value_error(
         const struct doc *value, const char *path, const char *expected, struct err *reterr)
 {
-    if (value->kind == DOC_OBJECT || value->kind == DOC_ARRAY)
+    if (value->kind == DOC_OBJECT || value->kind == DOC_ARRAY) {
         return err_set(reterr, -EINVAL, "line %u: %s: %s: expected %s", value->line, path,
                 doc_kind_name(value->kind), expected);
+    }
     return err_set(reterr, -EINVAL, "line %u: %s: '%.*s': expected %s", value->line, path,
             STR_ARG_SHORT(value->text), expected);
 }
@@ -151,16 +152,18 @@ static int labels_parse(const struct policy_field *f, const struct doc *v, const
     uint32_t *count = (void *)((char *)p + f->count_offset);
     if (v->kind != DOC_OBJECT)
         return value_error(v, path, "a map of labels, each KEY: VALUE", reterr);
-    if (v->count > POLICY_LABELS_MAX)
+    if (v->count > POLICY_LABELS_MAX) {
         return err_set(reterr, -E2BIG, "line %u: %s: more than %d labels", v->line, path,
                 POLICY_LABELS_MAX);
+    }
     memset(labels, 0, POLICY_LABELS_MAX * sizeof *labels);
     *count = 0;
     for (uint32_t i = 0; i < v->count; i++) {
         const struct doc *m = &v->first[i];
-        if (!is_label_key(m->key))
+        if (!is_label_key(m->key)) {
             return err_set(reterr, -EINVAL, "line %u: %s: '%.*s': expected a label key",
                     m->key_line, path, STR_ARG_SHORT(m->key));
+        }
         struct str text = {0};
         int r = string_get(m, path, "a label value (quote numbers and booleans)", &text, reterr);
         if (r < 0)
@@ -197,9 +200,10 @@ static int members_get(const struct doc *v, const char *path, const char *const 
         ret[i] = &v->first[k];
     }
     for (unsigned i = 0; names[i]; i++) {
-        if (!ret[i])
+        if (!ret[i]) {
             return err_set(reterr, -EINVAL, "line %u: %s%s%s: missing", v->line, path,
                     path[0] != '\0' ? "." : "", names[i]);
+        }
     }
     return 0;
 }
@@ -260,9 +264,10 @@ static int window_parse(const struct doc *item, const char *path, struct policy_
     if (r < 0)
         return r;
     r = policy_cron_parse(cron, &w, reterr);
-    if (r < 0)
+    if (r < 0) {
         return err_wrap(
                 reterr, "line %u: %s: cron '%.*s'", members[0]->line, path, STR_ARG_SHORT(cron));
+    }
     if (members[1]->kind != DOC_STRING ||
             civil_parse_duration(members[1]->text, &w.duration_ns, NULL) < 0 ||
             w.duration_ns < minute || w.duration_ns > 24 * NUM_NS_PER_HOUR ||
@@ -277,9 +282,10 @@ static int windows_parse(
 {
     if (v->kind != DOC_ARRAY)
         return value_error(v, path, "a list of {cron, duration}", reterr);
-    if (v->count > POLICY_WINDOWS_MAX)
+    if (v->count > POLICY_WINDOWS_MAX) {
         return err_set(reterr, -E2BIG, "line %u: %s: more than %d windows", v->line, path,
                 POLICY_WINDOWS_MAX);
+    }
     memset(p->windows, 0, sizeof p->windows);
     p->window_count = 0;
     for (uint32_t i = 0; i < v->count; i++) {
@@ -292,10 +298,11 @@ static int windows_parse(
     uint32_t second = 0;
     if (!policy_windows_overlap(p->windows, p->window_count, &first, &second))
         return 0;
-    if (first == second)
+    if (first == second) {
         return err_set(reterr, -EINVAL,
                 "line %u: %s: cron '%.*s' starts again before its window ends: expected no overlap",
                 v->first[first].line, path, STR_ARG_SHORT(p->windows[first].cron));
+    }
     return err_set(reterr, -EINVAL,
             "line %u: %s: '%.*s' overlaps '%.*s' of line %u: expected no overlap",
             v->first[second].line, path, STR_ARG_SHORT(p->windows[second].cron),
@@ -405,19 +412,21 @@ static int section_parse(const struct doc *section, struct policy *p, struct err
 /* Rules between keys.  `spec` gives the line. */
 static int policy_check(const struct doc *spec, const struct policy *p, struct err *reterr)
 {
-    if (p->replicas_min > p->replicas_max)
+    if (p->replicas_min > p->replicas_max) {
         return err_set(reterr, -EINVAL,
                 "line %u: spec.timeSlicing: minReplicas %u is above maxReplicas %u: expected at "
                 "most that",
                 spec->line, p->replicas_min, p->replicas_max);
+    }
     bool allowed = p->latency_treatment == MODEL_TECHNIQUE_EXCLUSIVE;
     for (uint32_t i = 0; i < p->technique_count; i++)
         allowed = allowed || p->techniques[i] == p->latency_treatment;
-    if (!allowed)
+    if (!allowed) {
         return err_set(reterr, -EINVAL,
                 "line %u: spec.latencySensitive.treatment: '%s': expected exclusive or one of "
                 "spec.techniques",
                 spec->line, policy_technique_names[p->latency_treatment]);
+    }
     return 0;
 }
 
@@ -463,9 +472,10 @@ static int envelope_parse(const struct doc *doc, struct str *ret_name, const str
     r = members_get(members[2], "metadata", metadata_keys, &name, reterr);
     if (r < 0)
         return r;
-    if (name->kind != DOC_STRING || !is_subdomain(name->text))
+    if (name->kind != DOC_STRING || !is_subdomain(name->text)) {
         return value_error(
                 name, "metadata.name", "a name of lower-case letters, digits, '-' and '.'", reterr);
+    }
     *ret_name = name->text;
     *ret_spec = members[3];
     return 0;
@@ -498,6 +508,7 @@ int policy_parse(
         r = preset_get(spec, &preset, reterr);
     if (r < 0)
         return r;
+    assert(preset && spec);
     if (!arena_fits(a, 1, sizeof(struct policy)))
         return err_set(reterr, -E2BIG, "policy: out of memory for it");
     struct policy *p = ARENA_NEW(a, struct policy);
