@@ -91,8 +91,9 @@ void place_shape_table_supply(struct place_shape_table *t, const struct place_bo
 
     t->capacity += (uint64_t)n->spec.card_count * card_share;
     for (uint32_t i = 0; i < t->count; i++) {
-        uint32_t copies = t->cards[i] > 0 ? n->spec.card_count / t->cards[i]
-                                          : n->spec.card_count * (card_share / t->share[i]);
+        uint32_t cards = n->spec.card_count;
+        uint32_t copies =
+                t->cards[i] > 0 ? cards / t->cards[i] : cards * (card_share / t->share[i]);
         uint64_t scarcity;
 
         copies = num_min_u32(copies, n->spec.cpu_milli / t->cpu_milli[i]);
