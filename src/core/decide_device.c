@@ -12,10 +12,10 @@
 #include <string.h>
 
 /* TUNING (bench/genai, whole trace and subsets; docs/BENCHMARKS.md): see place/README.md. */
-static const struct place_pack_rules pack_rules = {.join_ppm = 3000,
+static const struct place_pack_rules pack_rules = {.join_ppm = 10000,
         .split_ppm = 60000,
         .capacity_permille = 1000,
-        .split_memory_permille = 1080,
+        .split_memory_permille = 1120,
         .pods_max = 6};
 static const int64_t empty_every_ns = 4 * 60 * NUM_NS_PER_SECOND;
 enum {
