@@ -353,13 +353,18 @@ static uint32_t collect(struct sim_world *w)
     } else {
         sim_feed_wake(w, w->late_until_ns);
     }
+    uint32_t kept = 0;
     for (uint32_t i = 0; i < w->direct_count; i++) {
-        if (w->direct[i].kind == CORE_FACT_SAMPLE &&
-                w->watch_lost[w->direct[i].cluster][CORE_SOURCE_METRICS])
+        const struct core_fact f = w->direct[i];
+        if (f.kind == CORE_FACT_SAMPLE && w->watch_lost[f.cluster][CORE_SOURCE_METRICS])
             continue;
-        *next_fact(&b) = w->direct[i];
+        /* A list is complete only once its objects have come. */
+        if (f.kind == CORE_FACT_SYNC && late)
+            w->direct[kept++] = f;
+        else
+            *next_fact(&b) = f;
     }
-    w->direct_count = 0;
+    w->direct_count = kept;
     return b.count;
 }
 
