@@ -2,11 +2,14 @@
 #ifndef CORE_PICTURE_PRIV_H
 #define CORE_PICTURE_PRIV_H
 
+#include "base/arena.h"
 #include "core/picture.h"
 
 /* The picture with what only its maintenance needs. */
 struct core_picture_store {
     struct core_picture pic;
+    struct policy policy; /* what pic.policy points to; its text lies in policy_arena */
+    struct arena *policy_arena;
     uint32_t node_cap, pod_cap, owner_cap, config_cap, offer_cap, window_cap, move_cap;
     uint32_t *node_free, *pod_free, *owner_free; /* rows to be used again, last freed first */
     uint32_t node_free_count, pod_free_count, owner_free_count;

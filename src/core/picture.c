@@ -425,6 +425,19 @@ static bool take_config(struct core_picture_store *st, const struct arrival *in)
 
 /* ---- readings, offers, windows, policy ---- */
 
+/* The fact's policy is a view of this step: what stays is a copy. */
+static void take_policy(struct core_picture_store *st, const struct policy *p)
+{
+    struct arena *arena = arena_new(POLICY_TEXT_BYTES_MAX * 4);
+    struct policy copy;
+    policy_copy(arena, p, &copy);
+    (void)arena_free(st->policy_arena);
+    st->policy_arena = arena;
+    st->policy = copy;
+    st->pic.policy = &st->policy;
+}
+
+
 static bool take_sample(struct core_picture *pic, const struct core_fact *fact)
 {
     const struct core_sample_fact *s = &fact->sample;
@@ -684,7 +697,7 @@ bool core_picture_take(
     case CORE_FACT_WINDOW:
         return take_window(st, now, fact);
     case CORE_FACT_POLICY:
-        st->pic.policy = fact->policy;
+        take_policy(st, fact->policy);
         return true;
     case CORE_FACT_INCIDENT:
     case CORE_FACT_APPROVAL:
@@ -729,6 +742,7 @@ void core_picture_clear(struct core_picture_store *st)
         config_remove(pic, i);
     for (uint32_t i = 0; i < pic->offer_count; i++)
         fact_drop(&pic->offers[i], &OFFER_STRINGS);
+    (void)arena_free(st->policy_arena);
     mem_free(pic->nodes);
     mem_free(pic->pods);
     mem_free(pic->owners);

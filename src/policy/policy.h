@@ -113,6 +113,9 @@ int policy_parse(
 /* Appends the policy as a document with every key written out: parsing it gives an equal policy. */
 void policy_emit(const struct policy *p, struct buf *out);
 
+/* Copies `p` with all its text into `a`; the copy is as long as `a` is.  ret_copy may be `p`. */
+void policy_copy(struct arena *a, const struct policy *p, struct policy *ret_copy);
+
 /* Equal in every field of the table, and in name. */
 bool policy_eq(const struct policy *a, const struct policy *b);
 
