@@ -109,6 +109,10 @@ void core_check_action(struct core *c, const struct core_request *q)
         uint32_t pod = core_picture_pod(core_pic(c), a->target);
         if (pod != CORE_NO_INDEX && core_guard_evict(c, pod, true, &why) != CORE_REASON_NONE)
             core_violate(c, CORE_REASON_CHECK_GUARD, a->target);
+    } else if (a->kind == CORE_ACTION_OWNER_PATCH && q->intent != NULL) {
+        uint32_t owner = core_picture_owner(core_pic(c), a->target);
+        if (core_guard_owner(c, owner, q->intent, true, &why) != CORE_REASON_NONE)
+            core_violate(c, CORE_REASON_CHECK_GUARD, a->target);
     } else if (a->kind == CORE_ACTION_POD_ASSIGN) {
         uint32_t pod = core_picture_pod(core_pic(c), a->target);
         if (pod != CORE_NO_INDEX &&

@@ -233,6 +233,7 @@ struct core_request {
     uint64_t plan;
     uint32_t step;
     const struct core_rollout *rollout; /* whose step it is, or NULL */
+    const struct core_intent *intent;   /* of an owner's proposal that begins, else NULL */
 };
 
 /* Issues the action, opens its op in `try`, audits it. */

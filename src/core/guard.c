@@ -11,9 +11,25 @@
  * by seconds; half a minute is kept. */
 static const int64_t SETTLE_NS = CORE_SECONDS(30);
 
+/* A planted bug in a check breaks the guards that protect the same thing wholly, so that only the
+ * check, which looks another way, can find what follows. */
+static enum core_reason check_behind(enum core_reason guard)
+{
+    if (guard == CORE_REASON_GUARD_WINDOW)
+        return CORE_REASON_CHECK_WINDOW;
+    if (guard == CORE_REASON_GUARD_BUDGET_NODES || guard == CORE_REASON_GUARD_BUDGET_EVICTIONS)
+        return CORE_REASON_CHECK_BUDGET;
+    if (guard == CORE_REASON_GUARD_OWNER_MARK)
+        return CORE_REASON_CHECK_FOREIGN_UNDONE;
+    if (guard == CORE_REASON_GUARD_DOUBLE_BOOKING || guard == CORE_REASON_GUARD_CAPACITY_IN_USE)
+        return CORE_REASON_CHECK_DOUBLE_OFFER;
+    return CORE_REASON_NONE;
+}
+
 static bool on(const struct core *c, enum core_reason guard, bool strict)
 {
-    return strict || !c->options.plant_bug[guard];
+    const bool *planted = c->options.plant_bug;
+    return !planted[check_behind(guard)] && (strict || !planted[guard]);
 }
 
 static bool synced(const struct core *c, uint16_t cluster, enum core_source source)
@@ -110,19 +126,20 @@ enum core_reason core_guard_empty(const struct core *c, uint32_t node, const str
         bool strict, struct core_why *why)
 {
     const struct core_node_view *v = &core_pic(c)->nodes[node];
-    if (r->plan.clear_gpus == 0 || !on(c, CORE_REASON_GUARD_DOUBLE_BOOKING, strict))
+    bool whole = r->plan.clear_gpus == UINT16_MAX;
+    enum core_reason guard =
+            whole ? CORE_REASON_GUARD_DOUBLE_BOOKING : CORE_REASON_GUARD_INSTANCE_IN_USE;
+    if (r->plan.clear_gpus == 0 || !on(c, guard, strict))
         return CORE_REASON_NONE;
     uint32_t pods = pods_in_the_way(c, node, r->plan.clear_gpus);
     if (pods > 0) {
         core_why_add(why, "pods_remaining", pods);
-        return r->plan.clear_gpus == UINT16_MAX ? CORE_REASON_GUARD_DOUBLE_BOOKING
-                                                : CORE_REASON_GUARD_INSTANCE_IN_USE;
+        return guard;
     }
-    int64_t since = num_max_i64(r->closed_since_mono_ns, v->empty_since_mono_ns);
-    if (!v->fact.unschedulable || r->closed_since_mono_ns == 0 ||
-            c->now.mono_ns < since + SETTLE_NS) {
-        core_why_add(why, "settled_ns", r->closed_since_mono_ns == 0 ? 0 : c->now.mono_ns - since);
-        return CORE_REASON_GUARD_DOUBLE_BOOKING;
+    bool closed = v->fact.unschedulable && r->closed_since_mono_ns != 0;
+    if (!closed || c->now.mono_ns < r->closed_since_mono_ns + SETTLE_NS) {
+        core_why_add(why, "closed_ns", closed ? c->now.mono_ns - r->closed_since_mono_ns : 0);
+        return guard;
     }
     return CORE_REASON_NONE;
 }

@@ -71,7 +71,7 @@ static void close_work(struct core *c, uint32_t owner)
     show(c, owner);
 }
 
-static void issue(struct core *c, uint32_t owner)
+static void issue(struct core *c, uint32_t owner, const struct core_intent *intent)
 {
     struct core_owner_work *w = &c->owners[owner];
     const struct core_owner_view *o = &core_pic(c)->owners[owner];
@@ -85,7 +85,8 @@ static void issue(struct core *c, uint32_t owner)
                                                    .pool = str_from(w->pool),
                                                    .gpu_models = w->gpu_models}},
             .plan = o->fact.uid,
-            .step = (uint32_t)w->resource.kind};
+            .step = (uint32_t)w->resource.kind,
+            .intent = intent};
     core_issue(c, &w->try, &request);
 }
 
@@ -111,7 +112,7 @@ static void advance(struct core *c, uint32_t owner)
     switch (core_try_poll(c, &w->try, o->version)) {
     case CORE_TRY_GO:
         if (core_pic(c)->sync[o->fact.cluster][CORE_SOURCE_OWNERS])
-            issue(c, owner);
+            issue(c, owner, NULL);
         return;
     case CORE_TRY_WAIT:
     case CORE_TRY_GONE:
@@ -196,9 +197,9 @@ void core_owner_intent(struct core *c, const struct core_intent *intent)
     w->reason = intent->reason;
     w->saving_microusd_per_hour = intent->saving_microusd_per_hour;
     w->since_mono_ns = c->now.mono_ns;
-    w->begun_mono_ns = c->now.mono_ns;
     w->refused_reason = CORE_REASON_NONE;
     log_owner(c, owner, CORE_VERDICT_BEGUN, intent->reason, intent);
-    issue(c, owner);
+    issue(c, owner, intent);
+    w->begun_mono_ns = c->now.mono_ns;
     show(c, owner);
 }

@@ -365,6 +365,8 @@ static void undo(struct core *c, uint32_t node, enum core_reason why)
     struct core_rollout *r = &c->rollouts[node];
     struct core_plan back;
     core_plan_undo(&r->from, &r->to, &core_pic(c)->nodes[node].fact, r->plan.clear_gpus, &back);
+    if (c->options.plant_bug[CORE_REASON_CHECK_UNREACHABLE])
+        back = r->plan; /* the planted bug: walks forward again while undoing */
     /* A raise in place lets pods in: taking the ids away again could hand a GPU out twice. */
     if (back.plugin_changes && back.clear_gpus == 0) {
         abandon(c, node, why);

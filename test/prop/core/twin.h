@@ -37,7 +37,7 @@ struct twin_node {
     bool live;
     uint64_t uid;
     char name[24];
-    bool cordon;
+    bool cordon, frozen, excluded, foreign, cannot_share;
     char plugin[64], mig[64], mig_state[16], pool[32];
     char annotation[2100];
     /* what really runs there */
@@ -98,6 +98,7 @@ struct twin {
     uint32_t fault_ppm;     /* of a write, and of a fact */
     bool mig_broken;        /* mig-manager fails whatever it is asked */
     bool plugin_broken;     /* the plugin does not come back */
+    int64_t grace_ns;       /* that an evicted pod takes to go */
     uint64_t double_booked; /* times that kubelet handed a GPU in use out again */
     uint64_t evictions;
 };
@@ -109,6 +110,7 @@ static inline void twin_init(struct twin *t, uint64_t seed)
     memset(t, 0, sizeof(*t));
     t->arena = arena_new(0);
     t->next_uid = 100;
+    t->grace_ns = TWIN_S(30);
     prng_init(&t->prng, seed);
     t->policy = (struct policy){.name = STR_LIT("twin"),
             .max_nodes_in_change = 2,
@@ -405,11 +407,14 @@ static inline void twin_tell_node(struct twin *t, int i, int64_t lag)
             .cpu_milli = 64000,
             .memory_mib = 500000,
             .microusd_per_hour = 8000000,
-            .caps = {.share = CORE_SHARE_NODE_RESOURCE,
+            .caps = {.share = n->cannot_share ? CORE_SHARE_NONE : CORE_SHARE_NODE_RESOURCE,
                     .relayout = CORE_RELAYOUT_GPU_REBUILD,
                     .mode_change_resets_node = true,
                     .steer = CORE_STEER_POOL},
             .ready = true,
+            .frozen = n->frozen,
+            .excluded = n->excluded,
+            .foreign = twin_str(t, n->foreign ? "DRA driver" : ""),
             .unschedulable = n->cordon,
             .plugin_config = twin_str(t, n->plugin),
             .mig_config = twin_str(t, n->mig),
@@ -506,13 +511,19 @@ static inline void twin_tell_changes(struct twin *t)
     }
 }
 
+/* To be called after each change of t->policy. */
+static inline void twin_tell_policy(struct twin *t)
+{
+    struct core_fact f = twin_fact(t, CORE_FACT_POLICY, CORE_SOURCE_POLICY);
+    f.policy = &t->policy;
+    twin_tell(t, &f, 0);
+}
+
 /* Everything anew, as a controller that starts lists it. */
 static inline void twin_tell_all(struct twin *t)
 {
     t->queue_count = 0;
-    struct core_fact policy = twin_fact(t, CORE_FACT_POLICY, CORE_SOURCE_POLICY);
-    policy.policy = &t->policy;
-    twin_tell(t, &policy, 0);
+    twin_tell_policy(t);
     struct core_fact window = twin_fact(t, CORE_FACT_WINDOW, CORE_SOURCE_POLICY);
     window.window = (struct core_window_fact){TWIN_START_NS, TWIN_START_NS + TWIN_S(86400 * 30)};
     twin_tell(t, &window, 0);
@@ -621,7 +632,7 @@ static inline bool twin_apply(struct twin *t, const struct core_action *a)
                 continue;
             t->evictions += !pod->terminating;
             if (!pod->terminating)
-                pod->gone_at = t->mono + TWIN_S(30);
+                pod->gone_at = t->mono + t->grace_ns;
             pod->terminating = true;
             pod->dirty = true;
             return true;
