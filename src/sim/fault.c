@@ -73,6 +73,11 @@ static void lose_watch(struct sim_world *w)
     enum core_source source = sources[prng_below(rng, 5)];
     if (w->watch_lost[cluster][source])
         return;
+    for (uint32_t i = 0; i < w->direct_count; i++) {
+        const struct core_fact *f = &w->direct[i];
+        if (f->kind == CORE_FACT_SYNC && f->cluster == cluster && f->source == source)
+            return; /* a list is under way: its end must not be told without it */
+    }
     w->watch_lost[cluster][source] = true;
     struct core_fact *f = sim_feed_direct(w, CORE_FACT_SYNC, source, cluster);
     f->sync_complete = false;

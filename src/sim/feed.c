@@ -339,23 +339,36 @@ static void drain_gone(struct filler *b)
     w->gone_count = kept;
 }
 
+static bool lost_sync(const struct core_fact *f)
+{
+    return f->kind == CORE_FACT_SYNC && !f->sync_complete;
+}
+
 static uint32_t collect(struct sim_world *w)
 {
     struct filler b = {.w = w};
     bool late = w->now_ns < w->late_until_ns;
+    for (uint32_t i = 0; i < w->direct_count; i++) {
+        if (lost_sync(&w->direct[i]))
+            *next_fact(&b) = w->direct[i]; /* before what is told after it */
+    }
+    uint32_t first = b.count;
     if (!late) {
         drain_gone(&b);
         drain(&b, &w->dirty.nodes, SIM_UID_NODE, node_fact);
         drain(&b, &w->dirty.pods, SIM_UID_POD, pod_fact);
         drain(&b, &w->dirty.owners, SIM_UID_OWNER, owner_fact);
         drain(&b, &w->dirty.configs, 4, config_fact);
-        qsort(w->batch, b.count, sizeof *w->batch, by_version);
+        if (b.count > first)
+            qsort(w->batch + first, b.count - first, sizeof *w->batch, by_version);
     } else {
         sim_feed_wake(w, w->late_until_ns);
     }
     uint32_t kept = 0;
     for (uint32_t i = 0; i < w->direct_count; i++) {
         const struct core_fact f = w->direct[i];
+        if (lost_sync(&f))
+            continue;
         if (f.kind == CORE_FACT_SAMPLE && w->watch_lost[f.cluster][CORE_SOURCE_METRICS])
             continue;
         /* A list is complete only once its objects have come. */
