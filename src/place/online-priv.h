@@ -66,8 +66,8 @@ struct place_board {
     uint32_t memory_most;
     uint64_t share_most; /* of all cards of any node, > 0 */
     uint32_t card_most;  /* of any card, > 0 */
-    /* Kinds of request seen lately; row k of `cells` has a cell a node.  When they are too many,
-     * all are forgotten: a cache, not state. */
+    /* Kinds of request seen lately, models aside; row k of `cells` has a cell a node.  When they
+     * are too many, all are forgotten: a cache, not state. */
     struct place_request kinds[PLACE_BOARD_KINDS_MAX];
     struct place_cell *cells[PLACE_BOARD_KINDS_MAX];
     uint32_t cells_cap[PLACE_BOARD_KINDS_MAX];

@@ -288,32 +288,48 @@ static bool choice_better(const struct place_choice *a, const struct place_choic
     return a->score.left < b->score.left;
 }
 
+/* Puts `choice` among the best so far, which are sorted; returns how many there are now. */
+static uint32_t choices_insert(struct place_choice *choices, uint32_t count, uint32_t max,
+        const struct place_choice *choice)
+{
+    uint32_t at = count < max ? count : max - 1;
+
+    if (count == max && !choice_better(choice, &choices[at]))
+        return count;
+    for (; at > 0 && choice_better(choice, &choices[at - 1]); at--)
+        choices[at] = choices[at - 1];
+    choices[at] = *choice;
+    return count < max ? count + 1 : max;
+}
+
 uint32_t place_board_rank(struct place_board *b, const struct place_ask *ask,
         struct place_choice *ret_choices, uint32_t max)
 {
-    struct place_cell *row = NULL;
+    struct place_ask plain = *ask; /* without models: what a node offers does not hang on them */
+    uint64_t models = ask->request.models;
+    struct place_cell *row = NULL, own;
     uint32_t count = 0;
 
     assert_request(&ask->request);
+    if (ask->request.cards == 0 || models == 0)
+        models = UINT64_MAX;
+    plain.request.models = 0;
     if (ask->veto == NULL && b->node_count > 0)
-        row = kind_row(b, &ask->request);
+        row = kind_row(b, &plain.request);
     for (uint32_t i = 0; i < b->node_count && max > 0; i++) {
-        struct place_cell own, *cell = row != NULL ? &row[i] : &own;
-        struct place_choice choice;
-        uint32_t at;
+        struct place_cell *cell = row != NULL ? &row[i] : &own;
+        struct place_choice choice = {.spot.node = i, .score.avoid = b->nodes[i].spec.avoid};
 
+        if ((models >> b->nodes[i].spec.model & 1) == 0)
+            continue;
         if (row == NULL || cell->version != b->nodes[i].version)
-            offer(b, ask, i, cell);
+            offer(b, &plain, i, cell);
         if (!cell->fits)
             continue;
-        choice = (struct place_choice){.spot = {.node = i, .cards = cell->cards},
-                .score = {.avoid = b->nodes[i].spec.avoid, .cost = cell->cost, .left = cell->left}};
-        if (count == max && !choice_better(&choice, &ret_choices[max - 1]))
-            continue;
-        at = count < max ? count++ : max - 1;
-        for (; at > 0 && choice_better(&choice, &ret_choices[at - 1]); at--)
-            ret_choices[at] = ret_choices[at - 1];
-        ret_choices[at] = choice;
+        choice.spot.cards = cell->cards;
+        choice.score.cost = cell->cost;
+        choice.score.left = cell->left;
+        count = choices_insert(ret_choices, count, max, &choice);
     }
     return count;
 }
