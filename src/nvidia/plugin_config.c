@@ -485,6 +485,31 @@ static void version_check(struct reader *r, const struct doc *root)
     }
 }
 
+/* Names that the plugin takes and that match no device: the sharing then does nothing. */
+static void names_check(struct reader *r, const struct doc *block, const struct nvidia_sharing *s,
+        const char *where)
+{
+    bool mixed = r->config.mig_strategy == NVIDIA_MIG_STRATEGY_MIXED;
+    bool mps = s == &r->config.mps;
+    for (uint32_t i = 0; i < s->count; i++) {
+        struct str name = s->resources[i].name;
+        bool mig = str_starts(name, STR_LIT("nvidia.com/mig-"));
+        if (mig && mps) {
+            ERROR(r, block, "mps", "%s: '%.*s': MPS does not work on MIG devices", where,
+                    STR_ARG_SHORT(name));
+        } else if (mig && r->config.mig_strategy_set && !mixed) {
+            WARNING(r, block, "name", "%s: '%.*s' is there under migStrategy mixed only", where,
+                    STR_ARG_SHORT(name));
+        }
+        if (str_ends(name, STR_LIT(".shared"))) {
+            WARNING(r, block, "name",
+                    "%s: '%.*s' matches no device: name what is shared, without "
+                    ".shared",
+                    where, STR_ARG_SHORT(name));
+        }
+    }
+}
+
 static void sharing_blocks_read(struct reader *r, const struct doc *sharing)
 {
     static const char *const names[] = {"timeSlicing", "mps", NULL};
@@ -500,12 +525,15 @@ static void sharing_blocks_read(struct reader *r, const struct doc *sharing)
     }
     const struct doc *time_slicing = doc_get(sharing, "timeSlicing");
     const struct doc *mps = doc_get(sharing, "mps");
-    if (time_slicing)
+    if (time_slicing) {
         sharing_read(r, time_slicing, "sharing.timeSlicing", &c->time_slicing);
+        names_check(r, time_slicing, &c->time_slicing, "sharing.timeSlicing");
+    }
     if (!is_set(mps))
         return;
     c->mps.fail_requests_greater_than_one = true;
     sharing_read(r, mps, "sharing.mps", &c->mps);
+    names_check(r, mps, &c->mps, "sharing.mps");
     if (time_slicing)
         WARNING(r, mps, "both", "sharing.mps and sharing.timeSlicing: MPS wins");
     if (c->mig_strategy == NVIDIA_MIG_STRATEGY_MIXED)

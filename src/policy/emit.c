@@ -195,9 +195,10 @@ void policy_docs_emit(struct buf *out)
     }
     buf_puts(out,
             "\n## Presets\n\n"
-            "- `conservative`: no surprise. A day of history first, one node at a time, by night;\n"
-            "  MIG before time-slicing; peaks of memory always fit; latency-sensitive work keeps\n"
-            "  whole GPUs.\n"
+            "- `conservative`: no surprise. A day of history first (so nothing changes in a trace\n"
+            "  shorter than that), one node at a time, by night; MIG before time-slicing; peaks "
+            "of\n"
+            "  memory always fit; latency-sensitive work keeps whole GPUs.\n"
             "- `balanced`: what saves most without anybody noticing. Latency-sensitive work gets\n"
             "  a MIG instance of its own or a whole GPU.\n"
             "- `aggressive`: for development clusters and batch farms, where interruptions are\n"

@@ -92,6 +92,15 @@ static const struct {
          "    resources: [{name: gpu, replicas: 3}]\n",
                 0, "sharing.mps does not work with migStrategy mixed"},
         {"version: v1\nsharing: {mps: null}\n", 1, NULL},
+        {"version: v1\nsharing:\n  mps:\n    renameByDefault: true\n    resources: [{name: "
+         "mig-1g.5gb, replicas: 3}]\n",
+                0, "sharing.mps: 'nvidia.com/mig-1g.5gb': MPS does not work on MIG devices"},
+        {"flags: {migStrategy: single}\n" RES("      - {name: mig-1g.5gb, replicas: 3}\n"), 1,
+                "sharing.timeSlicing: 'nvidia.com/mig-1g.5gb' is there under migStrategy mixed "
+                "only"},
+        {RES("      - {name: nvidia.com/gpu.shared, replicas: 3}\n"), 1,
+                "sharing.timeSlicing: 'nvidia.com/gpu.shared' matches no device: name what is "
+                "shared, without .shared"},
         {"version: v1\nversion: v1\n", 0, NULL},
 };
 
