@@ -68,6 +68,7 @@ static void take_up_rollout(struct core *c, uint32_t node, const struct core_rec
     r->direction = CORE_DIRECTION_FORWARD;
     r->adopted = true;
     r->wrote = true;
+    r->claimed = true;
     r->uncordons = record->cordon;
     if (record->retry_wall_ns != 0)
         r->retry_mono_ns = mono_of(c, record->retry_wall_ns);
@@ -99,6 +100,7 @@ static void take_up_unreadable(struct core *c, uint32_t node)
     r->turned = CORE_REASON_VERIFY_FAILED;
     r->adopted = true;
     r->wrote = true;
+    r->claimed = true;
     r->uncordons = f->unschedulable;
     r->since_wall_ns = c->now.wall_ns;
     core_setup_read(core_pic(c), node, &r->from);

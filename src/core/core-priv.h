@@ -87,6 +87,7 @@ struct core_rollout {
     int64_t step_since_mono_ns;
     int64_t closed_since_mono_ns; /* when our cordon was first seen; 0 = not */
     bool adopted;                 /* taken up from an annotation: its begin was decided already */
+    bool claimed;   /* a write of this rollout to the Node was issued: it counts in the budget */
     bool wrote;     /* a write to the Node was issued: it can no longer be just dropped */
     bool uncordons; /* the cordon is ours to lift at the end */
     struct core_intent intent;

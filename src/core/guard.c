@@ -68,7 +68,7 @@ static bool in_change(const struct core *c, uint32_t node)
 {
     const struct core_rollout *r = &c->rollouts[node];
     const struct core_node_view *v = &core_pic(c)->nodes[node];
-    if (!v->live || r->uid != v->fact.uid || !core_rollout_active(r) || !r->wrote)
+    if (!v->live || r->uid != v->fact.uid || !core_rollout_active(r) || !r->claimed)
         return false;
     return r->plan.kind != CORE_PLAN_RETIRE || v->pod_count > 0;
 }
@@ -270,7 +270,7 @@ static enum core_reason guard_node_budget(const struct core *c, uint32_t node,
 {
     uint16_t cluster = core_pic(c)->nodes[node].fact.cluster;
     uint32_t limit = core_pic(c)->policy->max_nodes_in_change;
-    if (!on(c, CORE_REASON_GUARD_BUDGET_NODES, strict) || r->wrote ||
+    if (!on(c, CORE_REASON_GUARD_BUDGET_NODES, strict) || r->claimed ||
             r->plan.kind == CORE_PLAN_HOLD || r->plan.kind == CORE_PLAN_RELEASE)
         return CORE_REASON_NONE;
     uint32_t used = core_nodes_in_change(c, cluster);

@@ -242,6 +242,7 @@ static void rollout_prepare(
     core_plan_make(kind, &next->from, &next->to, &f->caps, &next->plan);
     next->uncordons = ours || next->plan.cordons;
     next->wrote = ours;
+    next->claimed = false;
     next->found_annotation = str_hash(f->annotation, 0);
     next->content_id = content_id(next);
     next->plan_id = prng_mix(next->content_id, (uint64_t)c->now.wall_ns);
@@ -307,6 +308,7 @@ static void rest(struct core *c, uint32_t node)
     core_try_drop(c, &r->try);
     r->direction = CORE_DIRECTION_NONE;
     r->wrote = false;
+    r->claimed = false;
     r->uncordons = false;
     r->closed_since_mono_ns = 0;
     r->waits_on = CORE_REASON_NONE;

@@ -131,6 +131,7 @@ static enum core_step_result write_node(struct core *c, uint32_t node, bool seen
         if (!may_write(c, node, r))
             return CORE_STEP_WAIT;
         r->wrote = true;
+        r->claimed = true;
         issue(c, r, patch);
         return CORE_STEP_WAIT;
     case CORE_TRY_WAIT:
