@@ -133,6 +133,22 @@ static void test_every_kind_of_value(void **state)
     arena_free(a);
 }
 
+static void test_copy_outlives_its_source(void **state)
+{
+    (void)state;
+    static const char text[] =
+            SPEC "  nodeSelector: {zone: a}\n"
+                 "  latencySensitive: {labels: {tier: front}}\n"
+                 "  maintenance: {windows: [{cron: 0 1 * * sun, duration: 3h}]}\n";
+    struct arena *source = arena_new(0);
+    struct arena *a = arena_new(0);
+    struct policy copy;
+    policy_copy(a, parse(source, text), &copy);
+    arena_free(source);
+    assert_true(policy_eq(&copy, parse(a, text)));
+    arena_free(a);
+}
+
 static void test_json(void **state)
 {
     (void)state;
@@ -253,6 +269,7 @@ int main(void)
             cmocka_unit_test(test_preset_windows_match_their_cron),
             cmocka_unit_test(test_presets_keep_their_promises),
             cmocka_unit_test(test_every_kind_of_value),
+            cmocka_unit_test(test_copy_outlives_its_source),
             cmocka_unit_test(test_json),
             cmocka_unit_test(test_errors),
             cmocka_unit_test(test_docs_page),
