@@ -119,9 +119,10 @@ struct decide_node {
     bool entering;           /* on its way into `pool` */
     bool closed;             /* cordoned, held, retiring or changing: takes no new pods */
     bool retiring, held;
-    bool movable; /* its pods may be evicted by us */
-    bool settled; /* dwell is over */
-    bool taken;   /* chosen for a change in this run */
+    bool movable;      /* its pods may be evicted by us */
+    bool settled;      /* dwell is over */
+    uint32_t promised; /* free slots that pods which wait will take */
+    bool taken;        /* chosen for a change in this run */
 };
 
 /* A pool of now. */

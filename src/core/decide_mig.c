@@ -8,7 +8,7 @@
 enum { SM_LEAST = 60, REACH_PERMILLE = 990, SLO_MARGIN_PERMILLE = 800 };
 
 /* SMs that the kernels fill while one runs, permille of the reference GPU's: mean activity over
- * mean busy time, and a quarter more because kernels differ.  1000 when not known. */
+ * mean busy time, and a tenth more because readings are binned.  1000 when not known. */
 static uint32_t compute_need(const struct usage_digest *digest)
 {
     struct usage_histogram busy;
@@ -20,7 +20,7 @@ static uint32_t compute_need(const struct usage_digest *digest)
     if (sm.total < SM_LEAST || busy_mean == 0)
         return 1000;
     uint32_t need = usage_histogram_mean(&sm) * 1000 / busy_mean;
-    return num_min_u32(1000, need * 5 / 4);
+    return num_min_u32(1000, need * 11 / 10);
 }
 
 /* How much slower the owner runs on `given` of the SMs, permille of alone on the whole GPU. */
@@ -43,6 +43,12 @@ static bool compute_fits(const struct policy *p, const struct core_decider *d,
     return slow == 1000 || peak * slow / 1000 <= p->target_utilization_permille;
 }
 
+/* Does the policy name MIG before time-slicing? */
+static bool mig_preferred(const struct policy *p)
+{
+    return p->technique_count > 0 && p->techniques[0] == MODEL_TECHNIQUE_MIG;
+}
+
 static enum core_reason judge_kind(
         const struct core_decider *d, const struct policy *p, const struct core_owner_fact *owner)
 {
@@ -58,8 +64,12 @@ static enum core_reason judge_kind(
         return CORE_REASON_GUARD_TRAINING;
     if (isolation == MODEL_ISOLATION_EXCLUSIVE)
         return CORE_REASON_GUARD_ISOLATION;
-    if (c == MODEL_CLASS_LATENCY_SENSITIVE && p->latency_treatment == MODEL_TECHNIQUE_EXCLUSIVE)
+    bool latency = c == MODEL_CLASS_LATENCY_SENSITIVE;
+    if (latency && p->latency_treatment == MODEL_TECHNIQUE_EXCLUSIVE)
         return CORE_REASON_GUARD_LATENCY;
+    /* Instances change in windows only: others follow demand better on time-sliced GPUs. */
+    if (!latency && isolation == MODEL_ISOLATION_NONE && !mig_preferred(p))
+        return CORE_REASON_GUARD_CAPS;
     if (owner->preallocates && owner->declared_memory_mib == 0)
         return CORE_REASON_GUARD_PREALLOCATES;
     return CORE_REASON_NONE;

@@ -11,7 +11,7 @@
 
 /* TUNING: instances kept beyond yesterday's peak, since more cannot be had before the next window;
  * one at least. */
-enum { MARGIN_PERMILLE = 200 };
+enum { MARGIN_PERMILLE = 300 };
 
 bool decide_in_window(const struct core_picture *pic, const struct core_now *now)
 {

@@ -13,6 +13,9 @@
 static const int64_t raise_after_ns = 20 * 60 * NUM_NS_PER_SECOND;
 static const int64_t surplus_after_ns = 10 * 60 * NUM_NS_PER_SECOND;
 
+/* The scheduler's own retries come first. */
+static const int64_t patience_ns = 20 * NUM_NS_PER_SECOND;
+
 static int64_t node_price(const struct decide_run *run, uint32_t node)
 {
     return run->pic->nodes[node].fact.microusd_per_hour;
@@ -225,6 +228,20 @@ void decide_retire(struct decide_run *run, uint32_t node, const char *from, uint
     run->nodes[node].taken = true;
 }
 
+/* The pods of a node of this kind are still on their way out: where they land is not counted yet.
+ */
+static bool emptying(const struct decide_run *run, uint16_t cluster, uint16_t gpu)
+{
+    for (uint32_t i = 0; i < run->pic->node_count; i++) {
+        const struct core_node_view *view = &run->pic->nodes[i];
+        if (view->live && view->fact.cluster == cluster && view->fact.gpu == gpu &&
+                run->nodes[i].busy_rollout && view->pod_count > 0 &&
+                run->nodes[i].change != CORE_CHANGE_REPLICAS_RAISE)
+            return true;
+    }
+    return false;
+}
+
 static void pool_shrink(struct decide_run *run, uint32_t index)
 {
     struct decide_pool *pool = &run->pools[index];
@@ -237,6 +254,8 @@ static void pool_shrink(struct decide_run *run, uint32_t index)
         m->surplus_since_mono_ns = 0;
         return;
     }
+    if (emptying(run, pool->cluster, pool->gpu))
+        return;
     if (m->surplus_since_mono_ns == 0)
         m->surplus_since_mono_ns = run->now->mono_ns + 1;
     if (run->now->mono_ns - m->surplus_since_mono_ns < surplus_after_ns || !run->policy->scale_down)
@@ -323,6 +342,27 @@ static bool take_back_exclusive(struct decide_run *run, uint32_t row, uint32_t *
     return false;
 }
 
+/* Room on an open exclusive node that nothing else of this run was promised. */
+static bool room_open(struct decide_run *run, uint32_t row)
+{
+    const struct core_pod_view *pod = &run->pic->pods[row];
+    const struct core_owner_fact *o = &run->pic->owners[pod->owner].fact;
+    for (uint32_t i = 0; i < run->pic->node_count; i++) {
+        struct decide_node *s = &run->nodes[i];
+        const struct core_node_fact *f = &run->pic->nodes[i].fact;
+        bool model = o->gpu_models == 0 || (o->gpu_models >> f->gpu & 1) != 0;
+        if (!run->pic->nodes[i].live || s->mode != DECIDE_MODE_EXCLUSIVE || !s->usable ||
+                s->closed || s->taken || !model || f->cluster != pod->fact.cluster)
+            continue;
+        if (s->used + s->promised + pod->fact.count > s->slots || s->cpu_free < o->cpu_milli ||
+                s->ram_free < o->memory_mib)
+            continue;
+        s->promised += pod->fact.count;
+        return true;
+    }
+    return false;
+}
+
 static void serve_waiting(struct decide_run *run, uint32_t row, uint32_t *left)
 {
     const struct core_pod_view *pod = &run->pic->pods[row];
@@ -334,7 +374,7 @@ static void serve_waiting(struct decide_run *run, uint32_t row, uint32_t *left)
         *coming -= pod->fact.count;
         return;
     }
-    if (take_back_exclusive(run, row, left))
+    if (room_open(run, row) || take_back_exclusive(run, row, left))
         return;
     for (uint32_t p = 0; p < run->pool_count; p++) {
         struct decide_pool *pool = &run->pools[p];
@@ -367,7 +407,8 @@ static void waiting_serve(struct decide_run *run)
             const struct core_pod_view *pod = &pic->pods[i];
             if (!pod->live || pod->fact.phase != CORE_POD_PENDING || pod->node != CORE_NO_INDEX ||
                     !pod->fact.unschedulable || pod->fact.resource.kind != MODEL_RESOURCE_GPU ||
-                    pod->owner == CORE_NO_INDEX)
+                    pod->owner == CORE_NO_INDEX ||
+                    run->now->wall_ns - pod->fact.created_wall_ns < patience_ns)
                 continue;
             const struct core_owner_fact *o = &pic->owners[pod->owner].fact;
             bool latency = decide_owner_class(run->d, o) == MODEL_CLASS_LATENCY_SENSITIVE;
@@ -379,35 +420,75 @@ static void waiting_serve(struct decide_run *run)
 
 /* ---- exclusive nodes ---- */
 
-/* Empties the exclusive node with the fewest pods, when they all fit on others and nobody waits. */
-static void exclusive_shrink(struct decide_run *run)
+/* Pods of the cluster that ask for whole GPUs and are not bound: they need the room themselves. */
+static bool whole_gpus_wanted(const struct decide_run *run, uint16_t cluster)
 {
-    const struct core_picture *pic = run->pic;
-    uint32_t best = CORE_NO_INDEX;
-
-    if (!run->policy->scale_down)
-        return;
-    for (uint32_t i = 0; i < pic->pod_count; i++) {
-        const struct core_pod_view *pod = &pic->pods[i];
-        if (pod->live && pod->fact.unschedulable && pod->fact.phase == CORE_POD_PENDING &&
-                pod->fact.pool.len == 0)
-            return;
+    for (uint32_t i = 0; i < run->pic->pod_count; i++) {
+        const struct core_pod_view *pod = &run->pic->pods[i];
+        if (pod->live && pod->fact.cluster == cluster && pod->node == CORE_NO_INDEX &&
+                pod->fact.phase == CORE_POD_PENDING && pod->fact.pool.len == 0)
+            return true;
     }
-    for (uint32_t i = 0; i < pic->node_count; i++) {
+    return false;
+}
+
+/* The exclusive node of a kind with the fewest pods that all fit on others. */
+static uint32_t exclusive_spare(const struct decide_run *run, uint16_t cluster, uint16_t gpu)
+{
+    uint32_t best = CORE_NO_INDEX;
+    for (uint32_t i = 0; i < run->pic->node_count; i++) {
         const struct decide_node *s = &run->nodes[i];
-        if (!pic->nodes[i].live || s->mode != DECIDE_MODE_EXCLUSIVE || !s->usable || s->closed)
+        const struct core_node_view *view = &run->pic->nodes[i];
+        if (!view->live || s->mode != DECIDE_MODE_EXCLUSIVE || !s->usable || s->closed ||
+                s->busy_rollout || s->taken || !s->movable || !s->settled || view->pod_count == 0)
             continue;
-        if (s->busy_rollout)
-            continue;
-        if (s->taken || !s->movable || !s->settled || pic->nodes[i].pod_count == 0)
+        if (view->fact.cluster != cluster || view->fact.gpu != gpu)
             continue;
         if (best != CORE_NO_INDEX && run->nodes[best].used <= s->used)
             continue;
         if (decide_pods_fit_elsewhere(run, i))
             best = i;
     }
-    if (best != CORE_NO_INDEX)
-        decide_retire(run, best, "exclusive GPUs", 0);
+    return best;
+}
+
+/* Empties an exclusive node when its pods fit on others, that lasted, and nobody waits. */
+static void exclusive_shrink(struct decide_run *run, uint16_t cluster, uint16_t gpu)
+{
+    struct decide_pool key = {.cluster = cluster};
+    uint32_t node = CORE_NO_INDEX;
+
+    (void)snprintf(key.name, sizeof(key.name), "exclusive-%u", gpu);
+    struct decide_pool_memory *m = decide_pool_remember(run->d, &key);
+    if (m == NULL || emptying(run, cluster, gpu))
+        return;
+    if (!whole_gpus_wanted(run, cluster))
+        node = exclusive_spare(run, cluster, gpu);
+    if (node == CORE_NO_INDEX) {
+        m->surplus_since_mono_ns = 0;
+        return;
+    }
+    if (m->surplus_since_mono_ns == 0)
+        m->surplus_since_mono_ns = run->now->mono_ns + 1;
+    if (run->now->mono_ns - m->surplus_since_mono_ns < surplus_after_ns)
+        return;
+    decide_retire(run, node, "exclusive GPUs", 0);
+}
+
+static void exclusives_shrink(struct decide_run *run)
+{
+    if (!run->policy->scale_down)
+        return;
+    for (uint32_t i = 0; i < run->pic->node_count; i++) {
+        const struct core_node_fact *f = &run->pic->nodes[i].fact;
+        bool first = run->pic->nodes[i].live;
+        for (uint32_t k = 0; k < i && first; k++) {
+            const struct core_node_fact *g = &run->pic->nodes[k].fact;
+            first = !run->pic->nodes[k].live || g->cluster != f->cluster || g->gpu != f->gpu;
+        }
+        if (first)
+            exclusive_shrink(run, f->cluster, f->gpu);
+    }
 }
 
 void decide_capacity(struct decide_run *run)
@@ -422,5 +503,5 @@ void decide_capacity(struct decide_run *run)
         nodes_raise(run, p);
         pool_shrink(run, p);
     }
-    exclusive_shrink(run);
+    exclusives_shrink(run);
 }

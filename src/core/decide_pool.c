@@ -182,7 +182,10 @@ static void node_count(struct decide_run *run, uint32_t node)
     state->held = rollout.held;
     state->closed = view->fact.unschedulable || rollout.held || rollout.retiring ||
                     (rollout.active && rollout.change != CORE_CHANGE_REPLICAS_RAISE);
-    state->settled = run->now->wall_ns - view->config_since_wall_ns >= run->policy->dwell_ns;
+    /* A node that was never configured has no configuration to keep. */
+    bool fresh = view->fact.plugin_config.len == 0 && view->fact.mig_config.len == 0;
+    state->settled =
+            fresh || run->now->wall_ns - view->config_since_wall_ns >= run->policy->dwell_ns;
     node_pods_count(run, node);
     switch (state->mode) {
     case DECIDE_MODE_EXCLUSIVE:
