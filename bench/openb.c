@@ -315,10 +315,11 @@ static bool experiment_run(struct experiment *e, struct place_board *board, stru
 static void percent_write(struct json_writer *w, const char *key, uint64_t part, uint64_t whole)
 {
     jw_key(w, key);
-    if (whole == 0)
+    if (whole == 0) {
         jw_null(w);
-    else
+    } else {
         jw_fixed(w, (int64_t)(part * 10000 / whole), 2);
+    }
 }
 
 static void tally_write(
@@ -338,10 +339,11 @@ static void tally_write(
     jw_kv_u64(&w, "migrations", 0);
     percent_write(&w, "accepted_percent_ge4", t->big_accepted, t->big);
     jw_key(&w, "allocated_percent_at_100");
-    if (t->reached_100)
+    if (t->reached_100) {
         jw_fixed(&w, (int64_t)(t->allocated_at_100_milli * 10000 / e->nodes.gpu_milli), 2);
-    else
+    } else {
         jw_null(&w);
+    }
     if (e->order.node_chosen != NULL)
         jw_kv_u64(&w, "differs_from_published", t->node_differs);
     jw_kv_fixed(&w, "seconds", t->ns / 1000000, 3);

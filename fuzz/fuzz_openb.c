@@ -88,12 +88,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     a = arena_new((size_t)64 << 20);
     text = (struct str){(const char *)data + 1, size - 1};
-    if (data[0] == 'p')
+    if (data[0] == 'p') {
         try_pods(a, text);
-    else if (data[0] == 'o')
+    } else if (data[0] == 'o') {
         try_order(a, text);
-    else
+    } else {
         try_nodes(a, text);
+    }
     arena_free(a);
     return 0;
 }

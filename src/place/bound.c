@@ -117,10 +117,11 @@ static void type_mig_init(struct bound_type *type)
         type->mig_memory_mib =
                 num_max_u32(type->mig_memory_mib, memory > 1 << 30 ? 1 << 30 : (uint32_t)memory);
         type->mig_compute = num_max_u32(type->mig_compute, compute);
-        if (type->multiset_count < BOUND_MULTISETS_MAX)
+        if (type->multiset_count < BOUND_MULTISETS_MAX) {
             type->multisets[type->multiset_count++] = it.counts;
-        else
+        } else {
             type->mig_relaxed = true;
+        }
     }
 }
 
@@ -423,9 +424,9 @@ static bool round_price(struct bound_work *w)
 /* Whether a better dual could still change the answer.  unit: what the result is rounded up to. */
 static bool round_done(const struct bound_work *w, double objective, int64_t unit)
 {
-    double rounded = (double)((w->best + unit - 1) / unit) * (double)unit;
+    int64_t rounded = (w->best + unit - 1) / unit * unit;
 
-    return objective <= rounded + 1 || objective - (double)w->best < objective / 5000;
+    return objective <= (double)rounded + 1 || objective - (double)w->best < objective / 5000;
 }
 
 /* Solves for the work's types and classes; the bound is w->best. */

@@ -23,10 +23,11 @@ static uint32_t count_above(const uint32_t *sizes, uint32_t count, uint64_t limi
     while (low < high) {
         uint32_t mid = low + (high - low) / 2;
 
-        if (sizes[mid] > limit)
+        if (sizes[mid] > limit) {
             low = mid + 1;
-        else
+        } else {
             high = mid;
+        }
     }
     return low;
 }

@@ -78,10 +78,11 @@ static int64_t sack_bound(const struct sack *s, uint32_t from, uint64_t weight_l
     while (low < high) {
         uint32_t mid = low + (high - low + 1) / 2;
 
-        if (s->weight_sum[mid] <= limit)
+        if (s->weight_sum[mid] <= limit) {
             low = mid;
-        else
+        } else {
             high = mid - 1;
+        }
     }
     worth = s->worth_sum[low] - s->worth_sum[from];
     if (low < s->count) {
@@ -148,7 +149,7 @@ static void sack_move(const struct sack *s, const struct sack_class *c, uint32_t
  * Returns false when the effort ran out. */
 static bool sack_search(const struct sack *s, uint32_t nodes_max, int64_t *best, uint32_t *counts)
 {
-    uint32_t taken[BOUND_CLASSES_MAX], k = 0, nodes = 0;
+    uint32_t taken[BOUND_CLASSES_MAX] = {0}, k = 0, nodes = 0;
     struct sack_room room = {
             .first = s->first_max, .second = s->second_max, .weight = s->weight_max};
 
@@ -269,10 +270,11 @@ static void price_mig_shared(
             memory = num_min_u32(memory, item->mig_memory_mib);
         if (memory > type->mig_memory_mib)
             continue;
-        if (item->may_share)
+        if (item->may_share) {
             sack_add(s, p, i, memory, 0);
-        else if (item->mig_compute_slices > 0 && item->mig_compute_slices <= type->mig_compute)
+        } else if (item->mig_compute_slices > 0 && item->mig_compute_slices <= type->mig_compute) {
             sack_add(s, p, i, memory, item->mig_compute_slices);
+        }
     }
     sack_solve(s, p->nodes_max, pattern);
     mem_free(s);
@@ -419,8 +421,9 @@ void bound_price_type(const struct bound_pricing *p, uint32_t type, int64_t thre
     price_shared(p, type, ret_pattern);
     if (!p->types[type].has_mig)
         return;
-    if (p->types[type].spec.mig_shared || p->types[type].mig_relaxed)
+    if (p->types[type].spec.mig_shared || p->types[type].mig_relaxed) {
         price_mig_shared(p, type, ret_pattern);
-    else
+    } else {
         price_mig_single(p, type, ret_pattern);
+    }
 }

@@ -214,10 +214,11 @@ static uint16_t usable_cards(const struct place_board_node *n)
 /* The scorer of a node, as the node is now. */
 static const struct place_scorer *scorer_of(struct place_board *b, struct place_board_node *n)
 {
-    if (n->scorer == NULL)
+    if (n->scorer == NULL) {
         n->scorer = mem_alloc(1, sizeof(*n->scorer));
-    else if (n->scorer_version == n->version && n->scorer_nodes == b->node_count)
+    } else if (n->scorer_version == n->version && n->scorer_nodes == b->node_count) {
         return n->scorer;
+    }
     place_score_prepare(b, n, n->scorer);
     n->scorer_version = n->version;
     n->scorer_nodes = b->node_count;
@@ -307,7 +308,7 @@ uint32_t place_board_rank(struct place_board *b, const struct place_ask *ask,
 {
     struct place_ask plain = *ask; /* without models: what a node offers does not hang on them */
     uint64_t models = ask->request.models;
-    struct place_cell *row = NULL, own;
+    struct place_cell *row = NULL, own = {0};
     uint32_t count = 0;
 
     assert_request(&ask->request);

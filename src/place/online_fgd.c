@@ -175,17 +175,19 @@ static double fragment_of(const struct place_fgd_table *f, const struct fgd_stat
             continue;
         }
         for (unsigned c = 0; c < n->card_count; c++) {
-            if (n->share[c] >= share)
+            if (n->share[c] >= share) {
                 cards++;
-            else
+            } else {
                 small += n->share[c];
+            }
         }
-        if (cards < f->cards[i])
+        if (cards < f->cards[i]) {
             sum[cpu_fits ? LACK_GPU : LACK_BOTH] += f->frequency[i] * (double)total;
-        else if (cpu_fits)
+        } else if (cpu_fits) {
             sum[LACK_GPU] += f->frequency[i] * (double)small;
-        else
+        } else {
             sum[LACK_CPU] += f->frequency[i] * (double)total;
+        }
     }
     for (unsigned q = 0; q < QUADRANTS; q++)
         all += sum[q];

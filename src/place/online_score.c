@@ -279,10 +279,11 @@ static int64_t bestfit_cost(const struct place_trial *t)
 void place_score_prepare(const struct place_board *board, const struct place_board_node *n,
         struct place_scorer *ret_scorer)
 {
-    if (board->policy == PLACE_POLICY_BEST)
+    if (board->policy == PLACE_POLICY_BEST) {
         best_prepare(board->shapes, n, ret_scorer);
-    else if (board->policy == PLACE_POLICY_FGD)
+    } else if (board->policy == PLACE_POLICY_FGD) {
         ret_scorer->fragment = place_fgd_prepare(board, n);
+    }
 }
 
 void place_score_limits(const struct place_board *board, const struct place_board_node *n,

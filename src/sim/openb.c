@@ -25,9 +25,9 @@ enum { CPU_MILLI_MAX = 100000000, MEMORY_MIB_MAX = 1 << 30, MODEL_NONE = 255 };
 /* The number of the model `name`, or MODEL_NONE. */
 static uint8_t model_find(struct str name)
 {
-    for (uint8_t m = 0; m < SIM_OPENB_MODELS; m++) {
+    for (unsigned m = 0; m < SIM_OPENB_MODELS; m++) {
         if (str_eq_c(name, sim_openb_models[m].name))
-            return m;
+            return (uint8_t)m;
     }
     return MODEL_NONE;
 }

@@ -215,12 +215,13 @@ static void places_what_fits_and_nothing_else(uint64_t seed)
     for (unsigned step = 0; step < STEPS; step++) {
         uint64_t draw = prng_below(&w.p, 100);
 
-        if (draw < 5)
+        if (draw < 5) {
             step_set(&w);
-        else if (w.placed_count == PLACED_MAX || (w.placed_count > 0 && draw < 35))
+        } else if (w.placed_count == PLACED_MAX || (w.placed_count > 0 && draw < 35)) {
             step_remove(&w);
-        else
+        } else {
             step_put(&w, policy);
+        }
         for (uint32_t i = 0; i < NODES; i++) {
             struct place_free left;
 
