@@ -111,14 +111,15 @@ static bool node_lists_pod(const struct core_node_view *v, uint32_t pod)
     return false;
 }
 
-/* Fills the list again from those that found no room; they come in row order. */
-static void node_refill(struct core_picture *pic, uint32_t node)
+/* Fills the list again from those that found no room; they come in row order.  `leaving` is on its
+ * way out. */
+static void node_refill(struct core_picture *pic, uint32_t node, uint32_t leaving)
 {
     struct core_node_view *v = &pic->nodes[node];
     for (uint32_t i = 0; i < pic->pod_count && v->pods_beyond > 0; i++) {
         if (v->pod_count == CORE_NODE_PODS_MAX)
             return;
-        if (pic->pods[i].node == node && pod_occupies(pic, &pic->pods[i]) &&
+        if (i != leaving && pic->pods[i].node == node && pod_occupies(pic, &pic->pods[i]) &&
                 !node_lists_pod(v, i)) {
             v->pods[v->pod_count++] = i;
             v->pods_beyond--;
@@ -141,7 +142,7 @@ static void node_remove_pod(
     v->pod_count--;
     memmove(&v->pods[at], &v->pods[at + 1], (v->pod_count - at) * sizeof(v->pods[0]));
     if (v->pods_beyond > 0)
-        node_refill(pic, node);
+        node_refill(pic, node, pod);
     /* mono_ns may be 0 at the first step; 0 means occupied, so the first ns stands for it. */
     if (v->pod_count == 0)
         v->empty_since_mono_ns = num_max_i64(now->mono_ns, 1);
@@ -436,7 +437,6 @@ static void take_policy(struct core_picture_store *st, const struct policy *p)
     st->policy = copy;
     st->pic.policy = &st->policy;
 }
-
 
 static bool take_sample(struct core_picture *pic, const struct core_fact *fact)
 {
