@@ -230,7 +230,8 @@ static void assert_below(const struct brute *b, const struct place_bound_result 
     seen.exact_gpus += r->gpus == b->best_gpus;
     seen.exact_cost += r->cost_microusd_per_hour == b->best_cost;
     seen.gap_gpus += b->best_gpus - r->gpus;
-    seen.gap_cost_permille += 1000 - 1000 * r->cost_microusd_per_hour / b->best_cost;
+    seen.gap_cost_permille +=
+            1000 - 1000 * r->cost_microusd_per_hour / num_max_i64(b->best_cost, 1);
 }
 
 static void never_above_brute_force(uint64_t seed)
