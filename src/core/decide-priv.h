@@ -72,6 +72,8 @@ struct decide_owner {
     int64_t kill_wall_ns;  /* of the last, 0 = none */
     uint32_t peak_pods[2]; /* the most alive at once: of this half day, of the two before */
     uint32_t peak_older;
+    uint32_t pods_mean_milli; /* alive, mean over about half a day */
+    int64_t pods_mean_wall_ns;
     int64_t peak_half_day;
     uint32_t pods_ended;
     int64_t life_sum_ns; /* of the ended pods */

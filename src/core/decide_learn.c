@@ -349,6 +349,24 @@ uint32_t decide_owner_peak(const struct decide_owner *row)
     return num_max_u32(row->peak_older, num_max_u32(row->peak_pods[0], row->peak_pods[1]));
 }
 
+/* A mean that forgets half of what it knows in about eight hours. */
+static void mean_update(struct decide_owner *row, uint32_t pods, int64_t wall_ns)
+{
+    const int64_t memory_ns = 12 * NUM_NS_PER_HOUR;
+    int64_t now = (int64_t)pods * 1000;
+    int64_t was = row->pods_mean_milli;
+    if (row->pods_mean_wall_ns == 0) {
+        row->pods_mean_milli = (uint32_t)now;
+        row->pods_mean_wall_ns = wall_ns;
+        return;
+    }
+    int64_t passed = num_min_i64(memory_ns, wall_ns - row->pods_mean_wall_ns);
+    if (passed < 5 * 60 * NUM_NS_PER_SECOND)
+        return;
+    row->pods_mean_milli = (uint32_t)(was + num_muldiv_i64(now - was, passed, memory_ns));
+    row->pods_mean_wall_ns = wall_ns;
+}
+
 void decide_learn_counts(struct decide_run *run)
 {
     int64_t half_day = run->now->wall_ns / (12 * NUM_NS_PER_HOUR);
@@ -363,6 +381,7 @@ void decide_learn_counts(struct decide_run *run)
             row->peak_pods[0] = 0;
             row->peak_half_day = half_day;
         }
+        mean_update(row, view->running_count + view->pending_count, run->now->wall_ns);
         row->peak_pods[0] =
                 num_max_u32(row->peak_pods[0], view->running_count + view->pending_count);
     }

@@ -110,7 +110,7 @@ struct decide_judgement decide_judge_mig(const struct core_decider *d, const str
         bool better = j.reason != CORE_REASON_NONE ||
                       profile->units < mig->profiles[j.profile].units ||
                       (profile->units == mig->profiles[j.profile].units &&
-                              profile->compute_slices > mig->profiles[j.profile].compute_slices);
+                              profile->compute_slices < mig->profiles[j.profile].compute_slices);
         if (!better)
             continue;
         j.reason = CORE_REASON_NONE;

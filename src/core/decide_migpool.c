@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* TUNING: instances kept beyond yesterday's peak, since more cannot be had before the next window;
- * one at least. */
+/* TUNING: instances cut beyond yesterday's peak, since more cannot be had before the next window.
+ */
 enum { MARGIN_PERMILLE = 300 };
 
 bool decide_in_window(const struct core_picture *pic, const struct core_now *now)
@@ -47,10 +47,23 @@ static void wanted(const struct decide_run *run, const struct decide_pool *pool,
             continue;
         want[way.profile] += num_max_u32(decide_owner_peak(row), view->fact.replicas);
     }
-    for (unsigned i = 0; i < MIG_PROFILES_MAX; i++) {
-        if (want[i] > 0)
-            want[i] += num_max_u32(1, want[i] * MARGIN_PERMILLE / 1000);
-    }
+}
+
+/* Instances that the peak lacks.  The margin is no reason to cut another node: it would stand
+ * empty, and the autoscaler would take it away. */
+static uint32_t missing_now(const uint32_t *want, const uint32_t *have)
+{
+    uint32_t missing = 0;
+    for (unsigned p = 0; p < MIG_PROFILES_MAX; p++)
+        missing += want[p] > have[p] ? want[p] - have[p] : 0;
+    return missing;
+}
+
+/* What a node is cut for, once it has to be cut. */
+static void with_margin(uint32_t *want)
+{
+    for (unsigned i = 0; i < MIG_PROFILES_MAX; i++)
+        want[i] += want[i] * MARGIN_PERMILLE / 1000;
 }
 
 static void add_allocatable(
@@ -219,17 +232,18 @@ static void pool_cut(struct decide_run *run, uint32_t index)
     const struct mig_model *mig = decide_mig_model(pool->gpu);
     uint32_t want[MIG_PROFILES_MAX] = {0};
     uint32_t have[MIG_PROFILES_MAX] = {0};
+    uint32_t aim[MIG_PROFILES_MAX];
 
     if (mig == NULL)
         return;
     wanted(run, pool, want);
     had(run, index, have);
+    memcpy(aim, want, sizeof(aim));
+    with_margin(aim);
     for (unsigned turn = 0; turn < 8; turn++) {
-        uint32_t missing = 0;
+        uint32_t missing = missing_now(want, have);
         uint32_t best = CORE_NO_INDEX;
         uint32_t best_harm = UINT32_MAX;
-        for (unsigned p = 0; p < mig->profile_count; p++)
-            missing += want[p] > have[p] ? want[p] - have[p] : 0;
         if (missing == 0)
             return;
         if (!decide_in_window(run->pic, run->now)) {
@@ -253,7 +267,7 @@ static void pool_cut(struct decide_run *run, uint32_t index)
             for (unsigned p = 0; p < mig->profile_count; p++)
                 have[p] -= num_min_u32(have[p], here[p]);
         }
-        cut_node(mig, run->pic->nodes[best].fact.gpu_count, want, have, &cut);
+        cut_node(mig, run->pic->nodes[best].fact.gpu_count, aim, have, &cut);
         run->nodes[best].taken = true;
         if (cut.served == 0)
             return;

@@ -8,14 +8,14 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const PREFIX[] = {"ts-", "ts1-", "mig-"}; /* by tier; MIG last */
+static const char *const PREFIX[] = {"ts-", "ts1-", "ts2-", "mig-"}; /* by tier; MIG last */
 
 void decide_pool_name(enum model_technique technique, uint16_t gpu, unsigned tier,
         char ret_name[DECIDE_POOL_NAME_MAX])
 {
     assert(technique != MODEL_TECHNIQUE_EXCLUSIVE);
     assert(tier < PLACE_TIERS);
-    const char *prefix = technique == MODEL_TECHNIQUE_MIG ? PREFIX[2] : PREFIX[tier];
+    const char *prefix = technique == MODEL_TECHNIQUE_MIG ? PREFIX[PLACE_TIERS] : PREFIX[tier];
     int len = snprintf(ret_name, DECIDE_POOL_NAME_MAX, "%s%s", prefix, model_gpu_get(gpu)->key);
     assert(len > 0 && len < DECIDE_POOL_NAME_MAX);
     for (char *c = ret_name; *c != '\0'; c++) {
@@ -35,6 +35,8 @@ bool decide_pool_parse(
         technique = MODEL_TECHNIQUE_MIG;
     else if (str_starts(name, STR_LIT("ts1-")))
         tier = 1;
+    else if (str_starts(name, STR_LIT("ts2-")))
+        tier = 2;
     else if (!str_starts(name, STR_LIT("ts-")))
         return false;
     for (uint16_t gpu = 0; gpu < model_gpu_count(); gpu++) {
@@ -282,8 +284,7 @@ static void pool_add_owner(struct decide_run *run, uint32_t row, uint32_t alive)
 static void pool_finish(struct decide_run *run, struct decide_pool *pool)
 {
     pool->want += pool->pods;
-    pool->want += (uint32_t)num_ceildiv_u64(
-            (uint64_t)pool->want * run->policy->spare_slots_permille, 1000);
+    pool->want += (uint32_t)((uint64_t)pool->want * run->policy->spare_slots_permille / 1000);
     if (pool->technique != MODEL_TECHNIQUE_TIME_SLICING)
         return;
     pool->replicas = num_min_u32(pool->replicas, run->policy->replicas_max);

@@ -255,11 +255,12 @@ static void owner_add(struct builder *b, uint32_t row)
 {
     const struct core_owner_view *view = &b->run->pic->owners[row];
     const struct core_owner_fact *o = &view->fact;
-    bool keeps_count = o->kind == MODEL_OWNER_DEPLOYMENT || o->kind == MODEL_OWNER_STATEFULSET;
+    const struct decide_owner *learned = decide_owner_find(b->run->d, o->uid);
     uint32_t pods = view->pending_count + view->running_count;
 
-    if (keeps_count)
-        pods = num_max_u32(pods, o->replicas);
+    /* Ways last for days: what an owner usually has counts, not what it has just now. */
+    if (learned != NULL && pods > 0)
+        pods = num_max_u32(1, (learned->pods_mean_milli + 500) / 1000);
     if (!view->live || o->kind == MODEL_OWNER_DAEMONSET || pods == 0 || o->gpus_per_pod == 0)
         return;
     struct decide_way now = decide_way_now(o);

@@ -172,9 +172,9 @@ void decide_owners_point(struct decide_run *run)
         if (!row->way_set || decide_way_eq(&row->way, &now) || view->fact.foreign.len > 0)
             continue;
         /* Instances come in windows: an owner that acts a day later acts in one, too. */
-        if (row->way.technique == MODEL_TECHNIQUE_MIG && !decide_in_window(run->pic, run->now) &&
-                !view->patch.open)
-            continue;
+        bool mig = row->way.technique == MODEL_TECHNIQUE_MIG && !view->patch.open;
+        if (mig && (!decide_in_window(run->pic, run->now) || view->running_count == 0))
+            continue; /* nor one that comes and goes: empty instances are taken away */
         point(run, &view->fact, row);
     }
 }

@@ -54,15 +54,17 @@ void place_pools_apply(struct pool_kind *kind, const struct place_owner *owner,
     assert(!"technique out of range");
 }
 
-/* Nodes for whole-GPU pods: the largest first, each into the fullest node that still has room. */
-static uint32_t nodes_exclusive(const struct place_kind *kind, const struct pool_kind *load)
+/* Nodes for whole-GPU pods and for GPUs that are cut into instances (the others of their nodes stay
+ * whole): the largest first, each into the fullest node that still has room. */
+static uint32_t nodes_whole(
+        const struct place_kind *kind, const struct pool_kind *load, uint32_t cut_gpus)
 {
     uint32_t free_count[PLACE_NODE_GPUS_MAX + 1] = {0}; /* nodes by free GPUs */
     uint32_t nodes = 0;
     uint32_t per_node = kind->gpus_per_node;
 
     for (uint32_t size = per_node; size >= 1; size--) {
-        uint32_t left = load->by_gpus[size];
+        uint32_t left = load->by_gpus[size] + (size == 1 ? cut_gpus : 0);
         for (uint32_t room = size; room <= per_node && left > 0; room++) {
             uint32_t each = room / size;
             uint32_t use = num_min_u32(free_count[room], (left + each - 1) / each);
@@ -133,7 +135,7 @@ static uint32_t nodes_for_host(
 /* Slots for `pods` and what is kept free for arrivals. */
 static uint64_t with_spare(const struct place_problem *p, uint64_t pods)
 {
-    return pods + num_ceildiv_u64(pods * p->spare_slots_permille, 1000);
+    return pods + pods * p->spare_slots_permille / 1000;
 }
 
 static uint16_t pool_replicas(const struct pool_kind *load, unsigned tier)
@@ -171,18 +173,19 @@ void place_pools_need(const struct place_problem *p, const struct place_kind *ki
 
     for (uint32_t size = 1; size <= kind->gpus_per_node; size++)
         whole += (int64_t)load->by_gpus[size] * size;
-    pools.nodes_exclusive = nodes_for_host(kind, &load->exclusive, nodes_exclusive(kind, load));
     smooth += num_muldiv_i64(kind->microusd_per_hour, whole, kind->gpus_per_node);
     need_shared(p, kind, load, &pools, &smooth);
+    uint32_t cut = 0;
     if (load->mig.pods > 0) {
-        uint32_t gpus = gpus_mig(mig_model_get(kind->mig), load->mig_count);
-        uint64_t want = with_spare(p, gpus);
+        cut = (uint32_t)with_spare(p, gpus_mig(mig_model_get(kind->mig), load->mig_count));
         pools.nodes_mig =
-                nodes_for_host(kind, &load->mig, num_ceildiv_u64(want, kind->gpus_per_node));
-        smooth += num_muldiv_i64(kind->microusd_per_hour, (int64_t)want, kind->gpus_per_node);
+                nodes_for_host(kind, &load->mig, num_ceildiv_u64(cut, kind->gpus_per_node));
+        smooth += num_muldiv_i64(kind->microusd_per_hour, cut, kind->gpus_per_node);
         for (unsigned i = 0; i < MIG_PROFILES_MAX; i++)
             pools.mig_count[i] = load->mig_count[i];
     }
+    uint32_t both = nodes_for_host(kind, &load->exclusive, nodes_whole(kind, load, cut));
+    pools.nodes_exclusive = both > pools.nodes_mig ? both - pools.nodes_mig : 0;
 
     uint64_t nodes = (uint64_t)pools.nodes_exclusive + pools.nodes_mig;
     for (unsigned t = 0; t < PLACE_TIERS; t++)

@@ -4,7 +4,7 @@
  * hashed, compared and kept.  Money is micro-USD an hour.  How it is solved: place/README.md.
  *
  * A pool is (kind of node, technique): exclusive nodes, time-sliced nodes, MIG nodes of one GPU
- * model.  There may be two time-sliced pools of a kind (tiers), so that quiet owners need not
+ * model.  There may be several time-sliced pools of a kind (tiers), so that quiet owners need not
  * follow a busy one.  An owner goes as a whole into one pool.  A time-sliced pool has one replica
  * count, the least of what its owners bear: then any set of its pods may meet on a GPU.  Node
  * counts are exact ceilings over slots, CPU and RAM. */
@@ -19,7 +19,7 @@ enum {
     PLACE_KINDS_MAX = 256,
     PLACE_OWNERS_MAX = 65536,
     PLACE_OPTIONS_MAX = 64, /* of one owner */
-    PLACE_TIERS = 2,        /* time-sliced pools of one kind */
+    PLACE_TIERS = 3,        /* time-sliced pools of one kind */
     PLACE_NODE_GPUS_MAX = 16,
     PLACE_REPLICAS_MAX = 64,
     PLACE_NO_MIG = UINT16_MAX,
