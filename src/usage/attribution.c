@@ -122,10 +122,11 @@ enum usage_attribution usage_attribute(
         highs += parts[i].high;
     }
     bool within = lows <= query->sum && query->sum <= highs;
-    if (within)
+    if (within) {
         split_within(query, parts, lows, highs, ret_shares);
-    else
+    } else {
         split_outside(query, parts, query->sum > highs, ret_shares);
+    }
     if (query->sum < query->saturated)
         return within ? USAGE_ATTRIBUTION_OK : USAGE_ATTRIBUTION_CONTRADICTED;
 
@@ -149,10 +150,11 @@ void usage_trust_exclusive(struct usage_trust *t, int64_t wall_ns)
 void usage_trust_attributed(struct usage_trust *t, int64_t wall_ns, const struct usage_share *s)
 {
     uint32_t error = num_min_u32(s->error, ERROR_MAX);
-    if (error >= t->error_permille)
+    if (error >= t->error_permille) {
         t->error_permille = error;
-    else
+    } else {
         t->error_permille -= (t->error_permille - error + FALL_SHARE - 1) / FALL_SHARE;
+    }
     t->attributed_wall_ns = num_max_i64(t->attributed_wall_ns, wall_ns);
 }
 

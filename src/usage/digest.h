@@ -66,8 +66,7 @@ void usage_digest_add(struct usage_digest *d, const struct usage_sample *s);
 /* Adds `from` to `d`: as if d had seen both (up to halving). */
 void usage_digest_merge(struct usage_digest *d, const struct usage_digest *from);
 
-/* The histogram of one slot, of an hour of the day (weekdays and weekends), of the hours
- * [hour, hour + span) of that kind of day, or of everything. */
+/* The histogram of one slot, of an hour of the day (weekdays and weekends), or of everything. */
 void usage_digest_slot(const struct usage_digest *d, enum usage_metric m, unsigned slot,
         struct usage_histogram *ret_histogram);
 void usage_digest_hour(const struct usage_digest *d, enum usage_metric m, unsigned hour,

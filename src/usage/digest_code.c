@@ -109,10 +109,11 @@ static uint64_t code_number(struct coder *c, uint64_t value, unsigned width)
     assert(c->reading || value <= max);
     if (c->reading)
         return c->packed ? varint_get(c, max) : fixed_get(c, width);
-    if (c->packed)
+    if (c->packed) {
         varint_put(c, value);
-    else
+    } else {
         fixed_put(c, value, width);
+    }
     return value;
 }
 
@@ -129,10 +130,11 @@ static void code_u32(struct coder *c, uint32_t *value)
 /* Times lie far from 0 both in packed and in plain form: always 8 bytes. */
 static void code_time(struct coder *c, int64_t *value)
 {
-    if (c->reading)
+    if (c->reading) {
         *value = (int64_t)fixed_get(c, 8);
-    else
+    } else {
         fixed_put(c, (uint64_t)*value, 8);
+    }
 }
 
 static void counts_pack(struct coder *c, const uint16_t *counts, size_t count)
@@ -165,13 +167,14 @@ static void counts_unpack(struct coder *c, uint16_t *counts, size_t count)
 
 static void code_counts(struct coder *c, uint16_t *counts, size_t count)
 {
-    if (c->packed && c->reading)
+    if (c->packed && c->reading) {
         counts_unpack(c, counts, count);
-    else if (c->packed)
+    } else if (c->packed) {
         counts_pack(c, counts, count);
-    else
+    } else {
         for (size_t i = 0; i < count; i++)
             counts[i] = (uint16_t)code_number(c, counts[i], 2);
+    }
 }
 
 static void code_body(struct coder *c, struct usage_digest *d)
@@ -233,17 +236,19 @@ static int check_sane(const struct usage_digest *d, struct err *reterr)
     }
     if (memory->pods_flat > memory->pods_aged || memory->pods_aged > memory->pods)
         return err_set(reterr, -EINVAL, "digest has more flat or aged pods than pods");
-    if (memory->peak_max_mib > USAGE_MEMORY_MIB_MAX)
+    if (memory->peak_max_mib > USAGE_MEMORY_MIB_MAX) {
         return err_set(reterr, -EINVAL, "digest has a memory peak of %u MiB, expected at most %d",
                 (unsigned)memory->peak_max_mib, USAGE_MEMORY_MIB_MAX);
+    }
     return 0;
 }
 
 static int check_frame(struct str bytes, struct err *reterr)
 {
-    if (bytes.len < HEAD_BYTES + CHECKSUM_BYTES || bytes.len > USAGE_DIGEST_BYTES_MAX)
+    if (bytes.len < HEAD_BYTES + CHECKSUM_BYTES || bytes.len > USAGE_DIGEST_BYTES_MAX) {
         return err_set(reterr, -EINVAL, "digest of %zu bytes, expected %d to %d", bytes.len,
                 HEAD_BYTES + CHECKSUM_BYTES, USAGE_DIGEST_BYTES_MAX);
+    }
     if (memcmp(bytes.ptr, magic, MAGIC_BYTES) != 0)
         return err_set(reterr, -EINVAL, "digest does not begin with SWUD");
     unsigned version = (unsigned char)bytes.ptr[MAGIC_BYTES];
@@ -251,10 +256,10 @@ static int check_frame(struct str bytes, struct err *reterr)
         return err_set(reterr, -ENOTSUP, "digest of version %u, expected %d", version, VERSION);
 
     struct str body = {bytes.ptr, bytes.len - CHECKSUM_BYTES};
-    uint8_t want[CHECKSUM_BYTES];
-    struct coder c = {.bytes = want, .size = CHECKSUM_BYTES};
-    fixed_put(&c, str_hash(body, 0), CHECKSUM_BYTES);
-    if (memcmp(bytes.ptr + body.len, want, CHECKSUM_BYTES) != 0)
+    uint64_t checksum = 0;
+    for (unsigned i = 0; i < CHECKSUM_BYTES; i++)
+        checksum |= (uint64_t)(unsigned char)bytes.ptr[body.len + i] << 8 * i;
+    if (checksum != str_hash(body, 0))
         return err_set(reterr, -EINVAL, "digest does not match its checksum");
     return 0;
 }
@@ -279,9 +284,10 @@ int usage_digest_decode(struct str bytes, struct usage_digest *ret_digest, struc
             .packed = form == FORM_PACKED,
             .reading = true};
     code_body(&c, &d);
-    if (c.failed || c.at != c.size)
+    if (c.failed || c.at != c.size) {
         return err_set_at(
                 reterr, -EINVAL, (uint32_t)c.at, "digest has a body of the wrong length or range");
+    }
     r = check_sane(&d, reterr);
     if (r < 0)
         return r;
@@ -321,12 +327,13 @@ static int digit_of(char c)
 
 int usage_digest_parse(struct str text, struct usage_digest *ret_digest, struct err *reterr)
 {
-    uint8_t bytes[USAGE_DIGEST_TEXT_MAX / 4 * 3];
+    uint8_t bytes[USAGE_DIGEST_TEXT_MAX / 4 * 3] = {0};
     size_t len = 0;
 
-    if (text.len == 0 || text.len % 4 != 0 || text.len > USAGE_DIGEST_TEXT_MAX)
+    if (text.len == 0 || text.len % 4 != 0 || text.len > USAGE_DIGEST_TEXT_MAX) {
         return err_set(reterr, -EINVAL, "digest text of %zu characters, expected 4 to %d by fours",
                 text.len, USAGE_DIGEST_TEXT_MAX);
+    }
     size_t digits = text.len;
     while (digits > text.len - 2 && text.ptr[digits - 1] == '=')
         digits--;
@@ -342,8 +349,9 @@ int usage_digest_parse(struct str text, struct usage_digest *ret_digest, struct 
     }
     /* Bits after the last whole byte: 4 with two '=', 2 with one. */
     size_t padding = text.len - digits;
-    if ((word & ((1u << 2 * padding) - 1)) != 0)
+    if ((word & ((1u << 2 * padding) - 1)) != 0) {
         return err_set_at(
                 reterr, -EINVAL, (uint32_t)digits, "digest text ends in bits that are not 0");
+    }
     return usage_digest_decode((struct str){(const char *)bytes, len}, ret_digest, reterr);
 }

@@ -2,8 +2,10 @@
  *
  * Pure.  A pod's future peak is learned from its siblings: a pod of age a has peak p; siblings that
  * are older had, at that age, peaks that grew by g since.  So its reserve at quantile q is
- * p + quantile(g, q), and never less than p.  A pod that was not yet sampled gets the quantile of
- * its siblings' peaks (first sight).  Integer MiB; every answer rounds up to a bin edge. */
+ * p + quantile(g, q), and never less than p; what the pod itself grew since the last age that it
+ * passed is compared with those siblings that grew at least as much, and not added twice.  A pod
+ * that was not yet sampled gets the quantile of its siblings' peaks (first sight).  Integer MiB;
+ * every answer rounds up to a bin edge. */
 #ifndef USAGE_MEMORY_H
 #define USAGE_MEMORY_H
 
@@ -22,8 +24,9 @@ enum {
 struct usage_memory {
     /* Siblings by their final (or so far highest) peak. */
     uint16_t peaks[USAGE_PEAK_BINS];
-    /* growth[i]: siblings that passed age i and the age after it, by what their peak grew since age
-     * i.  Pods still alive are counted with what they grew so far. */
+    /* growth[i]: siblings that passed age i and the age after it (48h for the last), by what their
+     * peak grew since age i.  Pods still alive are counted with what they grew so far; pods first
+     * seen after age i are not counted. */
     uint16_t growth[USAGE_AGES][USAGE_GROWTH_BINS];
     uint32_t pods;      /* siblings that were sampled */
     uint32_t pods_flat; /* of them, past 15 minutes and within 3 % of their first reading */
@@ -36,7 +39,7 @@ struct usage_memory {
 struct usage_memory_track {
     uint32_t first_mib, now_mib, peak_mib;
     int64_t age_ns;                   /* of the last reading */
-    uint32_t peak_at_mib[USAGE_AGES]; /* peak when that age was passed */
+    uint32_t peak_at_mib[USAGE_AGES]; /* peak when that age was passed; UINT32_MAX = not watched */
     uint8_t ages_passed;
     uint8_t growth_bin[USAGE_AGES]; /* what it is counted as, + 1; 0 = not counted */
     uint8_t peak_bin;               /* + 1; 0 = not counted */
@@ -53,7 +56,8 @@ void usage_memory_merge(struct usage_memory *m, const struct usage_memory *from)
 /* How an answer came about: weaker ones come later. */
 enum usage_basis {
     USAGE_BASIS_SIBLINGS, /* siblings older than this pod */
-    USAGE_BASIS_YOUNGER,  /* growth since a younger age: none of the siblings is old enough */
+    USAGE_BASIS_YOUNGER,  /* growth since a younger age: none of the siblings is old enough; or
+                             siblings' peaks plus `own_growth_permille`: none is past 15 minutes */
     USAGE_BASIS_OWN,      /* no siblings: own peak plus `own_growth_permille` */
     USAGE_BASIS_DECLARED, /* nothing seen: what was declared */
     USAGE_BASIS_NONE      /* nothing known: the whole GPU */
@@ -65,7 +69,8 @@ struct usage_reserve_query {
     uint32_t declared_mib;        /* 0 = not declared; a floor only where nothing is seen */
     bool preallocates;            /* what is seen is a reservation: the reserve is the larger of
                                      declared and peak */
-    uint32_t own_growth_permille; /* added to the own peak without siblings, falling with age */
+    uint32_t own_growth_permille; /* added to the own peak without siblings: all of it for a new
+                                     pod, by a tenth less for each age passed */
 };
 
 struct usage_reserve {
@@ -82,7 +87,8 @@ struct usage_reserve usage_memory_reserve(
 struct usage_memory_member {
     const struct usage_memory *owner;       /* its siblings */
     const struct usage_memory_track *track; /* NULL: not sampled yet */
-    uint32_t floor_mib; /* used when neither siblings nor track say anything; 0 = the whole GPU */
+    uint32_t floor_mib; /* what it needs at least when siblings say nothing; 0 and no track = the
+                           whole GPU */
 };
 
 /* The chance (ppm, rounded up) that the future peaks of the `count` members, drawn independently

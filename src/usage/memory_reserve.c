@@ -97,10 +97,11 @@ static bool outlook_growth(struct outlook *o, const struct usage_memory *m,
         return false;
     if (age + 1 == t->ages_passed && t->peak_at_mib[age] != USAGE_PEAK_UNKNOWN) {
         r.from_bin = usage_growth_bin_of(t->peak_mib - t->peak_at_mib[age]);
-        if (count_from(&r) >= USAGE_MEMORY_PEERS_MIN)
+        if (count_from(&r) >= USAGE_MEMORY_PEERS_MIN) {
             since_mib = t->peak_at_mib[age];
-        else
+        } else {
             r.from_bin = 0;
+        }
     }
     for (unsigned bin = r.from_bin; bin < r.bins; bin++) {
         uint64_t peak = (uint64_t)since_mib + usage_growth_upper(bin);
