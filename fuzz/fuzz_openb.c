@@ -75,7 +75,8 @@ static void try_order(struct arena *a, struct str text)
     }
     for (uint32_t i = 0; i < order.count; i++) {
         assert(order.pods[i] < pods.count);
-        assert(order.node_chosen[i] == UINT32_MAX || order.node_chosen[i] < nodes.count);
+        assert(order.node_chosen == NULL || order.node_chosen[i] == UINT32_MAX ||
+                order.node_chosen[i] < nodes.count);
     }
 }
 

@@ -411,7 +411,7 @@ static int order_node(const struct csv *c, struct str cell, struct order_rows *r
 static int order_read(struct reading *r, struct order_rows *rows, const struct sim_openb_pods *pods,
         struct sim_openb_order *ret_order, struct err *reterr)
 {
-    static const char *const wanted[] = {"base_pod", "fgd_node"};
+    bool told; /* the file says which nodes a published run chose */
     struct sim_openb_order order = {
             .pods = rows->pods, .node_chosen = rows->node_chosen, .node_rank = rows->node_rank};
     unsigned column[2];
@@ -420,7 +420,8 @@ static int order_read(struct reading *r, struct order_rows *rows, const struct s
     if (rc < 0)
         return rc;
     while ((rc = csv_next(&r->csv, reterr)) > 0) {
-        struct str name = r->csv.cell[column[0]], chosen = r->csv.cell[column[1]];
+        struct str name = r->csv.cell[column];
+        struct str chosen = told ? r->csv.cell[node_column] : (struct str){0};
         uint32_t pod = map_str_find(&r->names, name);
 
         if (pod == MAP_NONE) {
@@ -441,6 +442,8 @@ static int order_read(struct reading *r, struct order_rows *rows, const struct s
         return rc;
     if (order.count == 0)
         return err_set(reterr, -EINVAL, "no arrivals below the header");
+    order.node_chosen = told ? rows->node_chosen : NULL;
+    order.node_rank = told ? rows->node_rank : NULL;
     *ret_order = order;
     return 0;
 }

@@ -85,7 +85,8 @@ struct sim_openb_cluster {
     const struct sim_openb_pods *pods;
 };
 
-/* Columns base_pod and fgd_node ("RANK-NAME" or empty), which refer to `cluster`.
+/* Columns base_pod and, where the file has it, fgd_node ("RANK-NAME" or empty); they refer to
+ * `cluster`.
  * -EINVAL also on a name that it does not have, or on ranks that contradict each other. */
 int sim_openb_order_parse(struct arena *a, struct str csv, const struct sim_openb_cluster *cluster,
         struct sim_openb_order *ret_order, struct err *reterr);

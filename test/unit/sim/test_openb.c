@@ -148,12 +148,13 @@ static void orders_read_and_refused(void **state)
         const char *csv, *says;
     } cases[] = {
             {"base_pod,fgd_node\n", "no arrivals"},
-            {"base_pod\np\n", "fgd_node"},
+            {"pod\np\n", "base_pod"},
             {"base_pod,fgd_node\nx,\n", "line 2, column base_pod: 'x': no such pod"},
             {"base_pod,fgd_node\np,0000-n-9\n", "'n-9': no such node"},
             {"base_pod,fgd_node\np,n\n", "expected RANK-NAME"},
             {"base_pod,fgd_node\np,1-n-1\np,2-n-1\n", "expected rank 1"},
     };
+    struct str untold = STR_LIT("seq,base_pod\n0,p\n");
     struct str good = STR_LIT("base_pod,fgd_node\np,0007-n-2\nq,\np,7-n-2\n");
     struct sim_openb_nodes nodes;
     struct sim_openb_pods pods;
@@ -170,6 +171,9 @@ static void orders_read_and_refused(void **state)
     assert_int_equal(order.node_chosen[1], UINT32_MAX);
     assert_int_equal(order.node_rank[1], 7);
     assert_int_equal(order.node_rank[0], UINT32_MAX);
+    assert_int_equal(sim_openb_order_parse(arena, untold, &cluster, &order, &e), 0);
+    assert_null(order.node_chosen);
+    assert_null(order.node_rank);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         assert_line(sim_openb_order_parse(arena, str_from(cases[i].csv), &cluster, &order, &e), &e,
                 cases[i].says);
