@@ -411,14 +411,14 @@ static int order_node(const struct csv *c, struct str cell, struct order_rows *r
 static int order_read(struct reading *r, struct order_rows *rows, const struct sim_openb_pods *pods,
         struct sim_openb_order *ret_order, struct err *reterr)
 {
+    struct sim_openb_order order = {.pods = rows->pods};
+    unsigned column, node_column = 0;
     bool told; /* the file says which nodes a published run chose */
-    struct sim_openb_order order = {
-            .pods = rows->pods, .node_chosen = rows->node_chosen, .node_rank = rows->node_rank};
-    unsigned column[2];
-    int rc = columns_find(&r->csv, wanted, 2, column, reterr);
+    int rc = csv_column(&r->csv, "base_pod", &column, reterr);
 
     if (rc < 0)
-        return rc;
+        return -EINVAL;
+    told = csv_column(&r->csv, "fgd_node", &node_column, NULL) == 0;
     while ((rc = csv_next(&r->csv, reterr)) > 0) {
         struct str name = r->csv.cell[column];
         struct str chosen = told ? r->csv.cell[node_column] : (struct str){0};
