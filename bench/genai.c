@@ -3,13 +3,15 @@
  *
  *   build/bench/genai --trace FILE [--caps native|operator|dra] [--policy PRESET|FILE] [--seed N]
  *                     [--gpu MODEL] [--sample-pods N] [--measure-from HOURS]
- *                     [--owner-patch-delay HOURS] [--baselines 1] */
+ *                     [--owner-patch-delay HOURS] [--baselines]
+ *   build/bench/genai --trace FILE --caps operator --table   all presets and baselines, one table
+ */
 #include "base/json.h"
 #include "base/num.h"
 #include "cli/input.h"
 #include "cli/option.h"
 #include "os/clock.h"
-#include "os/file.h"
+#include "report/format.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -18,7 +20,7 @@
 struct options {
     struct cli_world_options world;
     const char *trace;
-    bool baselines;
+    bool baselines, table;
 };
 
 #define WORLD(field) offsetof(struct options, world.field)
@@ -97,23 +99,81 @@ static void put_result(const struct options *o, const struct report_result *r, i
     buf_clear(&out);
 }
 
-static int run(const struct options *o, struct arena *a, struct err *reterr)
+static int simulate(const struct options *o, const char *policy, bool baselines, struct arena *a,
+        struct report_result **ret_result, struct err *reterr)
 {
     struct cli_world_options world = o->world;
-    if (o->trace == NULL)
-        return err_set(reterr, -EINVAL, "--trace is missing: expected a file");
     world.trace = arena_printf(a, "genai:%s", o->trace);
+    world.policy = policy;
     world.faults = "0";
     struct sim_config config;
     if (cli_input_load(a, &world, &config, reterr) < 0)
         return reterr->code;
-    config.skip_baselines = !o->baselines;
+    config.skip_baselines = !baselines;
+    config.skip_bounds = !baselines;
     struct report_result *result = ARENA_NEW(a, struct report_result);
+    int rc = sim_run(&config, a, result, reterr);
+    *ret_result = result;
+    return rc;
+}
+
+static int run_one(const struct options *o, struct arena *a, struct err *reterr)
+{
     int64_t start_ns = os_clock_mono_ns();
-    if (sim_run(&config, a, result, reterr) < 0)
-        return reterr->code;
-    put_result(o, result, os_clock_mono_ns() - start_ns);
+    struct report_result *result = NULL;
+    int rc = simulate(o, o->world.policy, o->baselines, a, &result, reterr);
+    if (rc == 0)
+        put_result(o, result, os_clock_mono_ns() - start_ns);
+    return rc;
+}
+
+static void print_row(const char *name, const struct report_run *run)
+{
+    char t[5][REPORT_TEXT_MAX];
+    const struct report_harm *h = &run->harm;
+    int64_t hours = num_max_i64((int64_t)run->pod_hours_milli, 1);
+    (void)printf("%-24s %7s %7s %6llu %11s %10s %10llu %9s\n", name,
+            report_decimal(t[0], run->gpus_provisioned_mean_milli, 3, 1),
+            report_percent(t[1], run->gpus_used_mean_milli, run->gpus_provisioned_mean_milli, 1),
+            (unsigned long long)h->memory_kills,
+            report_decimal(t[2], num_muldiv_i64((int64_t)h->memory_kills, 1000000000, hours), 3, 2),
+            report_percent(t[3], (int64_t)h->overloaded_samples, (int64_t)h->gpu_samples, 3),
+            (unsigned long long)h->evictions, report_span(t[4], h->pending_ns_p95));
+}
+
+static int run_table(const struct options *o, struct arena *a, struct err *reterr)
+{
+    static const char *const presets[] = {"balanced", "conservative", "aggressive"};
+    struct report_result *results[3];
+    for (unsigned i = 0; i < 3; i++) {
+        int rc = simulate(o, presets[i], i == 0, a, &results[i], reterr);
+        if (rc < 0)
+            return rc;
+    }
+    (void)printf("caps %s, GPU %s, from hour %llu\n%-24s %7s %7s %6s %11s %10s %10s %9s\n",
+            cli_caps_choices[o->world.caps], o->world.gpu,
+            (unsigned long long)o->world.measure_from_hours, "", "GPUs", "used %", "kills",
+            "/1000 pod-h", "overload %", "evictions", "p95 wait");
+    print_row("before", &results[0]->before);
+    for (uint32_t i = 0; i < results[0]->baseline_count; i++)
+        print_row(results[0]->baselines[i].key, &results[0]->baselines[i]);
+    for (unsigned i = 0; i < 3; i++)
+        print_row(presets[i], &results[i]->after);
+    char t[REPORT_TEXT_MAX];
+    if (results[0]->bound_policy.known)
+        (void)printf("%-24s %7s\n", "bound, policy's demands",
+                report_decimal(t, results[0]->bound_policy.gpus_mean_milli, 3, 1));
+    if (results[0]->bound_actual.known)
+        (void)printf("%-24s %7s\n", "bound, true peaks",
+                report_decimal(t, results[0]->bound_actual.gpus_mean_milli, 3, 1));
     return 0;
+}
+
+static int run(const struct options *o, struct arena *a, struct err *reterr)
+{
+    if (o->trace == NULL)
+        return err_set(reterr, -EINVAL, "--trace is missing: expected a file");
+    return o->table ? run_table(o, a, reterr) : run_one(o, a, reterr);
 }
 
 int main(int argc, char **argv)
