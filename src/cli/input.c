@@ -144,18 +144,28 @@ static int load_delay(const char *text, int64_t *ret_ns, struct err *reterr)
     return 0;
 }
 
+int cli_input_terms(struct arena *a, const struct cli_world_options *o, struct sim_config *config,
+        struct err *reterr)
+{
+    const struct policy *policy = NULL;
+    int64_t delay_ns = 0, faults = 0;
+    if (cli_input_policy(a, o->policy, &policy, reterr) < 0 ||
+            load_delay(o->owner_patch_delay, &delay_ns, reterr) < 0)
+        return reterr->code;
+    if (str_to_fixed(str_from(o->faults), 6, 0, 1000000, &faults) < 0)
+        return err_set(reterr, -EINVAL, "--faults: '%s': expected a rate from 0 to 1", o->faults);
+    config->policy = policy;
+    config->owner_patch_delay_ns = delay_ns;
+    config->faults_ppm = (uint32_t)faults;
+    return 0;
+}
+
 int cli_input_load(struct arena *a, const struct cli_world_options *o,
         struct sim_config *ret_config, struct err *reterr)
 {
     struct sim_config c = {.seed = o->seed, .caps = (enum sim_caps)o->caps};
-    int64_t faults = 0;
-    if (load_scenario(a, o, &c.scenario, reterr) < 0 ||
-            cli_input_policy(a, o->policy, &c.policy, reterr) < 0 ||
-            load_delay(o->owner_patch_delay, &c.owner_patch_delay_ns, reterr) < 0)
+    if (load_scenario(a, o, &c.scenario, reterr) < 0 || cli_input_terms(a, o, &c, reterr) < 0)
         return reterr->code;
-    if (str_to_fixed(str_from(o->faults), 6, 0, 1000000, &faults) < 0)
-        return err_set(reterr, -EINVAL, "--faults: '%s': expected a rate from 0 to 1", o->faults);
-    c.faults_ppm = (uint32_t)faults;
     if (o->prices != NULL) {
         struct str text;
         struct model_price_book *book = ARENA_NEW(a, struct model_price_book);

@@ -73,7 +73,8 @@ static void environment_name(const char *name, char *ret_text, size_t size)
         *p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
 }
 
-static int set_defaults(const struct cli_verb *verb, void *values, struct err *reterr)
+static int set_defaults(
+        const struct cli_verb *verb, void *values, uint64_t *given, struct err *reterr)
 {
     for (const struct cli_option *o = verb->options; o->name != NULL; o++) {
         char name[64];
@@ -84,8 +85,11 @@ static int set_defaults(const struct cli_verb *verb, void *values, struct err *r
             (void)rc;
         }
         const char *text = getenv(name);
-        if (text != NULL && set_value(o, text, values, reterr) < 0)
+        if (text == NULL)
+            continue;
+        if (set_value(o, text, values, reterr) < 0)
             return err_wrap(reterr, "environment %s", name);
+        *given |= 1ull << (o - verb->options);
     }
     return 0;
 }
@@ -122,12 +126,14 @@ struct walk {
     char **argv;
     int index;
     void *values;
+    uint64_t given;
 };
 
 /* Sets `o` from `inline_value`, or from the next word when the option takes one. */
 static int take_value(
         struct walk *w, const struct cli_option *o, const char *inline_value, struct err *reterr)
 {
+    w->given |= 1ull << (o - w->verb->options);
     if (o->kind == CLI_OPTION_FLAG) {
         if (inline_value != NULL)
             return err_set(reterr, -EINVAL, "--%s takes no value", o->name);
@@ -185,11 +191,10 @@ enum cli_parsed cli_option_parse(const struct cli_verb *verb, int argc, char **a
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             return CLI_PARSED_HELP;
     }
-    if (set_defaults(verb, values, reterr) < 0)
-        return CLI_PARSED_ERROR;
-
     struct cli_positionals pos = {0};
     struct walk w = {.verb = verb, .argc = argc, .argv = argv, .values = values};
+    if (set_defaults(verb, values, &w.given, reterr) < 0)
+        return CLI_PARSED_ERROR;
     bool only_positionals = false;
     for (w.index = 1; w.index < argc; w.index++) {
         const char *word = argv[w.index];
@@ -210,6 +215,7 @@ enum cli_parsed cli_option_parse(const struct cli_verb *verb, int argc, char **a
                 verb->name, verb->usage);
         return CLI_PARSED_ERROR;
     }
+    pos.given = w.given;
     *ret_positionals = pos;
     return CLI_PARSED;
 }

@@ -42,6 +42,8 @@ struct cli_verb {
 struct cli_positionals {
     unsigned count;
     const char *values[CLI_POSITIONALS_MAX];
+    uint64_t
+            given; /* bit i: the table's option i stood on the command line or in the environment */
 };
 
 enum cli_parsed { CLI_PARSED, CLI_PARSED_HELP, CLI_PARSED_ERROR };

@@ -1,5 +1,6 @@
 /* cli/simulate.c - the verb `slicewright simulate`: what sharing would save, and risk. */
 #include "base/num.h"
+#include "cli/from.h"
 #include "cli/input.h"
 #include "cli/option.h"
 #include "cli/tape.h"
@@ -26,6 +27,7 @@ struct options {
     struct cli_world_options world;
     const char *record, *report;
     uint32_t output;
+    uint64_t given; /* by index of the table below */
     bool with_native, quiet;
 };
 
@@ -67,6 +69,10 @@ static const struct cli_option options[] = {
         {"faults", 0, CLI_OPTION_TEXT, WORLD(faults), "RATE", "0", 0, 0, NULL,
                 "chance of a fault of a write, a fact batch, a node-hour:\n"
                 "0 to 1; a violated check ends with exit code 3"},
+        {"from", 0, CLI_OPTION_TEXT, WORLD(from), "RECORDING@STEP", NULL, 0, 0, NULL,
+                "make a recorded run again up to STEP, with the facts that\n"
+                "stand in the file, then go on; --policy, --owner-patch-delay\n"
+                "and --faults hold from there, all else is as recorded"},
         {"with-native", 0, CLI_OPTION_FLAG, offsetof(struct options, with_native), NULL, NULL, 0, 0,
                 NULL, "also show what native caps would give"},
         {"record", 0, CLI_OPTION_TEXT, offsetof(struct options, record), "FILE", NULL, 0, 0, NULL,
@@ -88,7 +94,8 @@ static const struct cli_verb verb = {
         .examples = "  slicewright simulate --report report.html\n"
                     "  slicewright simulate --policy conservative --days 2 -o json\n"
                     "  slicewright simulate --trace genai:trace.csv.gz --caps native "
-                    "--measure-from 6",
+                    "--measure-from 6\n"
+                    "  slicewright simulate --from run.gz@1200 --policy aggressive",
         .options = options,
 };
 
@@ -97,7 +104,30 @@ struct watch {
     struct os_progress progress;
     char label[48];
     struct cli_tape_writer tape;
+    struct cli_from *from; /* NULL from the start */
+    bool record;
 };
+
+/* The options beside --from that are not the recording's. */
+static bool goes_with_from(const struct cli_option *o)
+{
+    static const char *const names[] = {"from", "policy", "owner-patch-delay", "faults",
+            "measure-from", "record", "report", "output", "quiet", NULL};
+    for (unsigned i = 0; names[i] != NULL; i++) {
+        if (strcmp(o->name, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_given(const struct options *o, size_t offset)
+{
+    for (unsigned i = 0; options[i].name != NULL; i++) {
+        if (options[i].offset == offset)
+            return (o->given >> i & 1) != 0;
+    }
+    return false;
+}
 
 static void on_progress(void *context, const char *run, uint32_t permille)
 {
@@ -106,10 +136,19 @@ static void on_progress(void *context, const char *run, uint32_t permille)
     os_progress_update(&w->progress, permille, 1000);
 }
 
-static void on_step(void *context, const struct sim_step *step)
+static bool before_step(void *context, uint64_t step, struct core_fact *facts, uint32_t count)
 {
     struct watch *w = context;
-    cli_tape_on_step(&w->tape, step);
+    return cli_from_before_step(w->from, step, facts, count);
+}
+
+static void after_step(void *context, const struct sim_step *step)
+{
+    struct watch *w = context;
+    if (w->from != NULL)
+        cli_from_after_step(w->from, step);
+    if (w->record)
+        cli_tape_on_step(&w->tape, step);
 }
 
 static int write_report(const struct report_result *result, const char *path, struct err *reterr)
@@ -135,35 +174,106 @@ static int print_result(const struct report_result *result, uint32_t output, str
     return rc;
 }
 
-/* Runs and writes what was asked for; a violated check still prints what there is. */
-static int simulate(
-        struct arena *a, const struct options *o, struct sim_config *config, struct err *reterr)
+/* What a run reads and may write. */
+struct job {
+    const struct options *options;
+    struct sim_config config;
+    struct sim_config then; /* with --from: the terms after the step */
+    struct cli_from from;
+};
+
+/* The configuration of the job: of the options alone, or of the recording that they go on from. */
+static int load(struct arena *a, struct job *j, struct err *reterr)
 {
-    struct watch watch = {0};
-    os_progress_init(&watch.progress, watch.label, getenv("NO_COLOR") == NULL);
-    config->context = &watch;
-    if (!o->quiet)
-        config->progress = on_progress;
-    if (o->record != NULL) {
-        config->after_step = on_step;
-        cli_tape_begin(&watch.tape, &o->world, config);
+    const struct options *o = j->options;
+    struct cli_world_options recorded, then;
+    if (o->world.from == NULL)
+        return cli_input_load(a, &o->world, &j->config, reterr);
+    for (unsigned i = 0; options[i].name != NULL; i++) {
+        if ((o->given >> i & 1) != 0 && !goes_with_from(&options[i]))
+            return err_set(reterr, -EINVAL, "--%s: with --from it is as recorded", options[i].name);
     }
-    config->with_native = o->with_native;
+    if (cli_from_open(&j->from, o->world.from, reterr) < 0 ||
+            cli_from_options(&j->from, &recorded, reterr) < 0)
+        return reterr->code;
+    if (is_given(o, WORLD(measure_from_hours)))
+        recorded.measure_from_hours = o->world.measure_from_hours;
+    then = recorded;
+    if (is_given(o, WORLD(policy)))
+        then.policy = o->world.policy;
+    if (is_given(o, WORLD(owner_patch_delay)))
+        then.owner_patch_delay = o->world.owner_patch_delay;
+    if (is_given(o, WORLD(faults)))
+        then.faults = o->world.faults;
+    if (cli_input_load(a, &recorded, &j->config, reterr) < 0)
+        return err_wrap(reterr, "as recorded");
+    j->then = j->config;
+    if (cli_input_terms(a, &then, &j->then, reterr) < 0)
+        return reterr->code;
+    if (!is_given(o, WORLD(policy)))
+        j->then.policy = j->config.policy; /* another object would be another policy */
+    return 0;
+}
+
+/* Runs; a recording is written even of a run that a violated check ended: it is wanted most then.
+ */
+static int run(struct arena *a, struct job *j, struct report_result *ret_result, struct err *reterr)
+{
+    const struct options *o = j->options;
+    bool from = o->world.from != NULL;
+    struct watch watch = {.from = from ? &j->from : NULL, .record = o->record != NULL};
+    os_progress_init(&watch.progress, watch.label, getenv("NO_COLOR") == NULL);
+    j->config.context = &watch;
+    j->config.progress = o->quiet ? NULL : on_progress;
+    j->config.before_step = from ? before_step : NULL;
+    j->config.after_step = from || watch.record ? after_step : NULL;
+    j->config.with_native = o->with_native;
+    if (watch.record)
+        cli_tape_begin(&watch.tape, &o->world, &j->config);
+    struct sim_config then = j->config;
+    if (from) {
+        then.policy = j->then.policy;
+        then.owner_patch_delay_ns = j->then.owner_patch_delay_ns;
+        then.faults_ppm = j->then.faults_ppm;
+        j->config.then = &then;
+        j->config.then_step = j->from.step;
+    }
+    int rc = sim_run(&j->config, a, ret_result, reterr);
+    j->config.then = NULL;
+    os_progress_end(&watch.progress);
+    if (from && j->from.err.code != 0) {
+        *reterr = j->from.err;
+        rc = j->from.err.code;
+    }
+    struct err tape_err = {0};
+    bool keep = rc == 0 || rc == -EPROTO;
+    int tape_rc = 0;
+    if (watch.record)
+        tape_rc =
+                keep ? cli_tape_end(&watch.tape, o->record, &tape_err) : cli_tape_drop(&watch.tape);
+    if (rc == 0 && tape_rc < 0) {
+        *reterr = tape_err;
+        rc = tape_rc;
+    }
+    return rc;
+}
+
+/* Runs and writes what was asked for. */
+static int simulate(struct arena *a, struct job *j, struct err *reterr)
+{
+    const struct options *o = j->options;
     int64_t start_ns = os_clock_mono_ns();
     struct report_result *result = ARENA_NEW(a, struct report_result);
-    int rc = sim_run(config, a, result, reterr);
-    os_progress_end(&watch.progress);
-    /* A violated check is when a recording is wanted most. */
-    struct err tape_err = {0};
-    int tape_rc = o->record != NULL ? cli_tape_end(&watch.tape, o->record, &tape_err) : 0;
+    int rc = run(a, j, result, reterr);
     if (rc < 0)
         return rc;
-    if (tape_rc < 0) {
-        *reterr = tape_err;
-        return tape_rc;
-    }
     result->wall_time_ns = os_clock_mono_ns() - start_ns;
     result->peak_rss_mib = (uint32_t)os_usage_peak_rss_mib();
+    if (o->world.from != NULL) {
+        result->from = str_from(j->from.path);
+        result->from_step = j->from.step;
+        result->from_edits = j->from.edits;
+    }
     if (o->report != NULL && write_report(result, o->report, reterr) < 0)
         return reterr->code;
     if (print_result(result, o->output, reterr) < 0)
@@ -187,10 +297,11 @@ int cli_simulate_run(int argc, char **argv)
         break;
     }
     struct arena *a = arena_new((size_t)8 << 30);
-    struct sim_config config;
-    int rc = cli_input_load(a, &o.world, &config, &e);
+    struct job job = {.options = &o};
+    o.given = pos.given;
+    int rc = load(a, &job, &e);
     if (rc == 0)
-        rc = simulate(a, &o, &config, &e);
+        rc = simulate(a, &job, &e);
     int code = CLI_EXIT_OK;
     if (rc == -EPROTO) {
         (void)fprintf(stderr, "slicewright simulate: %s\n", e.text);
@@ -198,6 +309,7 @@ int cli_simulate_run(int argc, char **argv)
     } else if (rc < 0) {
         code = cli_fail(verb.name, &e);
     }
+    cli_from_close(&job.from);
     (void)arena_free(a);
     return code;
 }

@@ -33,6 +33,7 @@ void cli_tape_begin(struct cli_tape_writer *w, const struct cli_world_options *o
             {STR_LIT("gpus-per-node"), str_from(numbers[2])},
             {STR_LIT("sample-pods"), str_from(numbers[3])},
             {STR_LIT("measure-from"), str_from(numbers[4])},
+            {STR_LIT("from"), str_from(o->from)},
     };
     const struct core_recording_header header = {
             .seed = config->core.seed != 0 ? config->core.seed : config->seed,
@@ -71,6 +72,12 @@ int cli_tape_end(struct cli_tape_writer *w, const char *path, struct err *reterr
         rc = os_file_write(path, buf_str(&w->text), plain ? OS_FILE_PLAIN : OS_FILE_GZIP, reterr);
     buf_clear(&w->text);
     return rc;
+}
+
+int cli_tape_drop(struct cli_tape_writer *w)
+{
+    buf_clear(&w->text);
+    return 0;
 }
 
 /* -- reading ------------------------------------------------------------------------------------
@@ -150,16 +157,24 @@ struct str cli_tape_name(const struct cli_tape *t, uint64_t uid)
     return at == MAP_NONE ? STR_LIT("") : t->name_texts[at];
 }
 
-int cli_tape_next(struct cli_tape *t, struct cli_tape_step *ret_step, struct err *reterr)
+int cli_tape_read(struct cli_tape *t, struct core_recording_step *ret_step, struct err *reterr)
 {
     struct str line;
     if (next_line(t, &line) == 0)
         return 0;
     arena_reset(t->step_arena);
-    if (core_recording_step_parse(t->step_arena, line, &ret_step->inputs, reterr) < 0)
+    if (core_recording_step_parse(t->step_arena, line, ret_step, reterr) < 0)
         return err_wrap(reterr, "%s: line %u", t->path, t->line);
+    return 1;
+}
+
+int cli_tape_next(struct cli_tape *t, struct cli_tape_step *ret_step, struct err *reterr)
+{
+    int rc = cli_tape_read(t, &ret_step->inputs, reterr);
+    if (rc <= 0)
+        return rc;
     keep_names(t, &ret_step->inputs);
-    int rc = core_replay_step(t->replay, &ret_step->inputs, &ret_step->output, &ret_step->verdict);
+    rc = core_replay_step(t->replay, &ret_step->inputs, &ret_step->output, &ret_step->verdict);
     if (rc < 0) {
         return err_set(
                 reterr, rc, "%s: line %u: a solution answers no open solve", t->path, t->line);

@@ -24,6 +24,9 @@ void cli_tape_on_step(struct cli_tape_writer *w, const struct sim_step *step);
 /* Writes the file (gzip unless `path` ends in .json or .jsonl) and frees the text. */
 int cli_tape_end(struct cli_tape_writer *w, const char *path, struct err *reterr);
 
+/* Frees the text without writing it; returns 0. */
+int cli_tape_drop(struct cli_tape_writer *w);
+
 /* -- reading ------------------------------------------------------------------------------------
  */
 
@@ -54,6 +57,9 @@ struct cli_tape_step {
 
 /* 1 = a step was made, 0 = the end, negative = broken ("PATH: line N: ..."). */
 int cli_tape_next(struct cli_tape *t, struct cli_tape_step *ret_step, struct err *reterr);
+
+/* Reads a step without making it; views until the next call.  Returns as cli_tape_next(). */
+int cli_tape_read(struct cli_tape *t, struct core_recording_step *ret_step, struct err *reterr);
 
 /* What the object `uid` was called, or "" when no fact named it yet. */
 struct str cli_tape_name(const struct cli_tape *t, uint64_t uid);

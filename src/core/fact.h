@@ -206,7 +206,8 @@ struct core_outcome_fact {
     int64_t retry_after_ns;
 };
 
-/* Windows expanded by the world from the policy's crons, [start, end) wall time. */
+/* Windows expanded by the world from the policy's crons, [start, end) wall time.  They follow the
+ * policy's fact, which withdraws those of the policy before it. */
 struct core_window_fact {
     int64_t start_wall_ns, end_wall_ns;
 };

@@ -436,6 +436,7 @@ static void take_policy(struct core_picture_store *st, const struct policy *p)
     st->policy_arena = arena;
     st->policy = copy;
     st->pic.policy = &st->policy;
+    st->pic.window_count = 0; /* they were the former policy's */
 }
 
 static bool take_sample(struct core_picture *pic, const struct core_fact *fact)

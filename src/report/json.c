@@ -80,6 +80,14 @@ void report_json_write(const struct report_result *r, struct buf *out)
     jw_kv_u64(&w, "seed", r->seed);
     jw_kv_str(&w, "caps", r->caps);
     jw_kv_str(&w, "policy", r->policy);
+    if (r->from.len > 0) {
+        jw_key(&w, "from");
+        jw_object(&w);
+        jw_kv_str(&w, "recording", r->from);
+        jw_kv_u64(&w, "step", r->from_step);
+        jw_kv_u64(&w, "edited_facts", r->from_edits);
+        jw_object_end(&w);
+    }
     jw_kv_fixed(&w, "days", num_muldiv_i64(r->duration_ns, 1000, 24 * NUM_NS_PER_HOUR), 3);
     jw_kv_fixed(
             &w, "measure_from_hours", num_muldiv_i64(r->measure_from_ns, 1000, NUM_NS_PER_HOUR), 3);

@@ -73,8 +73,13 @@ struct report_name {
 struct report_result {
     struct str scenario; /* name */
     struct str caps;     /* "operator", "dra", "native" */
-    struct str policy;
+    struct str policy;   /* the last one, when it changed */
     uint64_t seed;
+    /* Where the run went on from a recording: its name, "" when it did not; the last step made as
+     * recorded; facts of it that were edited. */
+    struct str from;
+    uint64_t from_step, from_edits;
+    int64_t from_wall_ns;
     int64_t start_wall_ns, duration_ns, measure_from_ns;
     struct report_run before, after;
     uint32_t baseline_count;

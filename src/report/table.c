@@ -19,6 +19,15 @@ static struct style style_for(bool color)
     return (struct style){"\033[1m", "\033[2m", "\033[32m", "\033[0m"};
 }
 
+/* Where another run was left. */
+static void put_from(const struct report_result *r, const struct style *s, struct buf *out)
+{
+    char when[32];
+    buf_printf(out, "  %sas recorded in %.*s up to step %llu, %s, with %llu facts edited%s\n\n",
+            s->dim, STR_ARG(r->from), (unsigned long long)r->from_step,
+            civil_format(r->from_wall_ns, when), (unsigned long long)r->from_edits, s->off);
+}
+
 static void put_head(const struct report_result *r, const struct style *s, struct buf *out)
 {
     char t1[REPORT_TEXT_MAX], t2[REPORT_TEXT_MAX], t3[REPORT_TEXT_MAX];
@@ -26,6 +35,8 @@ static void put_head(const struct report_result *r, const struct style *s, struc
     buf_printf(out, "%s%.*s%s: %s, caps %.*s, policy %.*s, seed %llu\n\n", s->bold,
             STR_ARG(r->scenario), s->off, report_span(t1, r->duration_ns), STR_ARG(r->caps),
             STR_ARG(r->policy), (unsigned long long)r->seed);
+    if (r->from.len > 0)
+        put_from(r, s, out);
     buf_printf(out, "  GPUs      %10s -> %s%-10s%s %s\n",
             report_decimal(t1, b->gpus_provisioned_mean_milli, 3, 1), s->bold,
             report_decimal(t2, a->gpus_provisioned_mean_milli, 3, 1), s->off,

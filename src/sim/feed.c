@@ -437,8 +437,11 @@ void sim_feed_step(struct sim_world *w, uint64_t generation)
     uint32_t count = collect(w);
     struct core_now now = {sim_feed_wall(w), w->now_ns, w->epoch};
     struct core_output out;
-    if (w->config->before_step != NULL)
-        w->config->before_step(w->config->context, w->steps, w->batch, count);
+    if (w->config->before_step != NULL &&
+            !w->config->before_step(w->config->context, w->steps, w->batch, count)) {
+        w->cancelled = true;
+        return;
+    }
     core_step(w->core, &now, w->batch, count, &out);
     w->listed = true;
     struct sim_step step = {w->steps, &now, w->batch, count, restarted, &out, w->core};
@@ -500,6 +503,13 @@ void sim_feed_relist(struct sim_world *w, uint16_t cluster, enum core_source sou
 void sim_feed_start(struct sim_world *w)
 {
     w->dirty.nodes.count = w->dirty.pods.count = w->dirty.owners.count = 0;
+void sim_feed_policy(struct sim_world *w)
+{
+    sim_feed_direct(w, CORE_FACT_POLICY, CORE_SOURCE_POLICY, 0)->policy = w->config->policy;
+    for (uint32_t i = 0; i < w->window_count; i++)
+        sim_feed_direct(w, CORE_FACT_WINDOW, CORE_SOURCE_POLICY, 0)->window = w->windows[i];
+}
+
     w->dirty.configs.count = 0;
     map_u64_clear(&w->dirty.seen);
     w->gone_count = w->direct_count = 0;
@@ -507,9 +517,7 @@ void sim_feed_start(struct sim_world *w)
     w->listed = false;
     w->core_at_ns = 0;
     memset(w->watch_lost, 0, sizeof w->watch_lost);
-    sim_feed_direct(w, CORE_FACT_POLICY, CORE_SOURCE_POLICY, 0)->policy = w->config->policy;
-    for (uint32_t i = 0; i < w->window_count; i++)
-        sim_feed_direct(w, CORE_FACT_WINDOW, CORE_SOURCE_POLICY, 0)->window = w->windows[i];
+    sim_feed_policy(w);
     for (uint32_t i = 0; i < w->scenario->offer_count; i++)
         sim_feed_direct(w, CORE_FACT_OFFER, CORE_SOURCE_OFFERS, 0)->offer = w->scenario->offers[i];
     for (uint16_t c = 0; c < w->scenario->cluster_count; c++) {

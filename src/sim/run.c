@@ -36,9 +36,15 @@ static int play(const struct run *r, struct sim_world *w, const char *name)
     return rc == 0 ? sim_world_run_until(w, w->end_ns) : rc;
 }
 
+/* The others are judged by the terms that the run ends under. */
+static const struct sim_config *last_terms(const struct sim_config *c)
+{
+    return c->then != NULL ? c->then : c;
+}
+
 static void run_static(struct run *r, enum sim_regime regime, struct report_run *ret_run)
 {
-    struct sim_world *w = sim_world_new(r->config, regime);
+    struct sim_world *w = sim_world_new(last_terms(r->config), regime);
     int rc = play(r, w, regimes[regime].key);
     assert(rc == 0 || w->violation != NULL);
     sim_world_report(w, r->arena, ret_run);
@@ -98,13 +104,34 @@ static int violation_error(const struct run *r, const struct sim_world *w, struc
             (unsigned long long)w->violation_uid);
 }
 
+/* The steps that come before other terms. */
+static int play_first(const struct run *r, struct sim_world *w, struct err *reterr)
+{
+    const struct sim_config *c = r->config;
+    int rc = 1;
+    while (rc == 1 && sim_world_steps(w) <= c->then_step)
+        rc = sim_world_step(w);
+    if (rc == 0)
+        return err_set(reterr, -ERANGE, "step %llu: the run has only %llu steps",
+                (unsigned long long)c->then_step, (unsigned long long)sim_world_steps(w));
+    if (rc < 0)
+        return rc;
+    r->result->from_wall_ns = sim_world_wall(w);
+    sim_world_go_on(w, c->then);
+    return 0;
+}
+
 static int run_core(struct run *r, struct err *reterr)
 {
     struct sim_world *w = sim_world_new(r->config, SIM_REGIME_CORE);
-    int rc = play(r, w, "after");
+    int rc = r->config->then != NULL ? play_first(r, w, reterr) : 0;
+    if (rc == 0)
+        rc = play(r, w, "after");
     struct report_result *res = r->result;
-    if (rc != 0)
+    if (rc == -EPROTO)
         rc = violation_error(r, w, reterr);
+    if (rc == -ECANCELED)
+        (void)err_set(reterr, rc, "step %llu: stopped", (unsigned long long)w->steps);
     sim_world_report(w, r->arena, &res->after);
     res->after.key = "after";
     res->after.title = "Slicewright";
@@ -118,8 +145,9 @@ static int run_core(struct run *r, struct err *reterr)
 
 static int run_native(struct run *r, struct err *reterr)
 {
-    struct sim_config config = *r->config;
+    struct sim_config config = *last_terms(r->config);
     config.caps = SIM_CAPS_NATIVE;
+    config.then = NULL;
     config.before_step = NULL; /* recorders follow the run that was asked for */
     config.after_step = NULL;
     config.coverage = NULL;
@@ -171,7 +199,7 @@ int sim_run(const struct sim_config *config, struct arena *a, struct report_resu
     struct run r = {config, a, ret_result};
     *ret_result = (struct report_result){.scenario = config->scenario->name,
             .caps = str_from(sim_caps_name(config->caps)),
-            .policy = config->policy->name,
+            .policy = last_terms(config)->policy->name,
             .seed = config->seed,
             .start_wall_ns = config->scenario->start_wall_ns,
             .duration_ns =

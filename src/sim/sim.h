@@ -86,17 +86,23 @@ struct sim_config {
     struct core_options core; /* seed is set from `seed` when 0 */
 
     void *context; /* of the callbacks below, each may be NULL */
-    /* Before a step: may edit the facts in place (what-if). */
-    void (*before_step)(void *context, uint64_t step, struct core_fact *facts, uint32_t count);
+    /* Before a step: may edit the facts in place (what-if).  False ends the run: -ECANCELED. */
+    bool (*before_step)(void *context, uint64_t step, struct core_fact *facts, uint32_t count);
     void (*after_step)(void *context, const struct sim_step *step);
     void (*progress)(void *context, const char *run, uint32_t permille);
+    /* After step `then_step` the run goes on under the policy, owner_patch_delay_ns and faults_ppm
+     * of `then`, which is this configuration otherwise; NULL = it does not. */
+    const struct sim_config *then;
+    uint64_t then_step;
+
     struct sim_coverage *coverage; /* added to; may be NULL */
 };
 
 /* Runs before, baselines, after (and native), and fills everything of the result but wall time and
  * memory.  Everything in it lives in `a`.
- * Returns 0; -EINVAL for an impossible configuration; -EPROTO when a check failed (the text names
- * seed, step and check; result.violations is set and the rest filled so far). */
+ * Returns 0; -EINVAL for an impossible configuration; -ECANCELED when before_step said so; -ERANGE
+ * when the run ends before then_step; -EPROTO when a check failed (the text names seed, step and
+ * check; result.violations is set and the rest filled so far). */
 int sim_run(const struct sim_config *config, struct arena *a, struct report_result *ret_result,
         struct err *reterr);
 
@@ -109,7 +115,7 @@ struct sim_world *sim_world_new(const struct sim_config *config, enum sim_regime
 struct sim_world *sim_world_free(struct sim_world *w); /* returns NULL; NULL is accepted */
 
 /* Goes on to the next step of the controller, or to the end.  Returns 1 when a step was made, 0 at
- * the end, -EPROTO at a violation (see sim_world_violation). */
+ * the end, -EPROTO at a violation (see sim_world_violation), -ECANCELED when before_step said so. */
 int sim_world_step(struct sim_world *w);
 
 /* Goes on until `mono_ns` (capped by the run's end). */
@@ -127,6 +133,11 @@ void sim_world_restart_core(struct sim_world *w);
 
 /* Counts for tests: Node objects, nodes whose plugin shares whole GPUs, nodes with MIG GPUs, nodes
  * that are cordoned, pods running and pending. */
+/* Goes on under the policy, owner_patch_delay_ns and faults_ppm of `config`, which must outlive the
+ * world and name the same scenario, seed and caps.  A policy that is another object is told to the
+ * controller as a new fact, with its windows. */
+void sim_world_go_on(struct sim_world *w, const struct sim_config *config);
+
 struct sim_world_counts {
     uint32_t nodes, nodes_shared, nodes_mig, nodes_cordoned, pods_running, pods_pending;
 };

@@ -290,6 +290,7 @@ struct sim_world {
     uint32_t batch_cap;
     struct core_fact *stale; /* readings of an earlier tick, for SIM_FAULT_SAMPLES_STALE */
     uint32_t stale_count, stale_cap;
+    bool cancelled; /* before_step ended the run */
     bool watch_lost[SIM_CLUSTERS_MAX][CORE_SOURCE_COUNT];
     int64_t core_at_ns;
     uint64_t core_generation, steps, actions, incidents;
@@ -421,7 +422,8 @@ void sim_feed_incident(struct sim_world *w, uint16_t cluster, const struct core_
 struct core_fact *sim_feed_direct(
         struct sim_world *w, enum core_fact_kind kind, enum core_source source, uint16_t cluster);
 void sim_feed_wake(struct sim_world *w, int64_t at_ns);
-void sim_feed_start(struct sim_world *w); /* a new core */
+void sim_feed_start(struct sim_world *w);  /* a new core */
+void sim_feed_policy(struct sim_world *w); /* with its windows */
 void sim_feed_step(struct sim_world *w, uint64_t generation);
 void sim_feed_relist(struct sim_world *w, uint16_t cluster, enum core_source source);
 int64_t sim_feed_wall(const struct sim_world *w); /* the controller's clock */

@@ -222,15 +222,16 @@ static bool dispatch(struct sim_world *w, const struct sim_event *e)
 static int run_events(struct sim_world *w, int64_t until_ns, bool stop_after_step)
 {
     until_ns = num_min_i64(until_ns, w->end_ns);
-    while (w->violation == NULL && w->heap.count > 0 && w->heap.events[0].at_ns <= until_ns) {
+    while (w->violation == NULL && !w->cancelled && w->heap.count > 0 &&
+            w->heap.events[0].at_ns <= until_ns) {
         struct sim_event e = heap_pop(&w->heap);
         w->now_ns = e.at_ns;
         sim_world_integrate(w);
-        if (dispatch(w, &e) && stop_after_step)
-            return w->violation != NULL ? -EPROTO : 1;
+        if (dispatch(w, &e) && stop_after_step && w->violation == NULL && !w->cancelled)
+            return 1;
     }
-    if (w->violation != NULL)
-        return -EPROTO;
+    if (w->violation != NULL || w->cancelled)
+        return w->violation != NULL ? -EPROTO : -ECANCELED;
     w->now_ns = num_max_i64(w->now_ns, until_ns);
     sim_world_integrate(w);
     return 0;
@@ -248,6 +249,7 @@ int sim_world_run_until(struct sim_world *w, int64_t mono_ns)
 
 static void expand_windows(struct sim_world *w)
 {
+    w->window_count = 0;
     int64_t at = w->scenario->start_wall_ns - 2 * 24 * NUM_NS_PER_HOUR;
     int64_t end = w->scenario->start_wall_ns + w->end_ns + 2 * 24 * NUM_NS_PER_HOUR;
     unsigned max = sizeof w->windows / sizeof w->windows[0];
@@ -358,6 +360,19 @@ struct sim_world *sim_world_free(struct sim_world *w)
 }
 
 int64_t sim_world_now(const struct sim_world *w)
+void sim_world_go_on(struct sim_world *w, const struct sim_config *config)
+{
+    assert(config->scenario == w->scenario && config->caps == w->caps);
+    assert(config->seed == w->config->seed);
+    bool other_policy = config->policy != w->config->policy;
+    w->config = config;
+    if (!other_policy || w->regime != SIM_REGIME_CORE)
+        return;
+    expand_windows(w);
+    sim_feed_policy(w);
+    sim_feed_wake(w, w->now_ns);
+}
+
 {
     return w->now_ns;
 }
