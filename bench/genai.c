@@ -44,6 +44,8 @@ static const struct cli_option options[] = {
                 NULL, "how long the owner takes"},
         {"baselines", 0, CLI_OPTION_FLAG, offsetof(struct options, baselines), NULL, NULL, 0, 0,
                 NULL, "also run the static baselines"},
+        {"table", 0, CLI_OPTION_FLAG, offsetof(struct options, table), NULL, NULL, 0, 0, NULL,
+                "all presets and all baselines as one table"},
         {0},
 };
 
