@@ -363,6 +363,49 @@ static struct sim_scenario *build_small(struct arena *a)
     return s;
 }
 
+/* Many nodes with few GPUs and demand that goes up and down by hours of their own: rollouts of all
+ * kinds all day.  For fault runs. */
+static struct sim_scenario *build_fleet(struct arena *a)
+{
+    enum { SERVICES = 12 };
+    static const char *const names[SERVICES] = {"fleet/s0", "fleet/s1", "fleet/s2", "fleet/s3",
+            "fleet/s4", "fleet/s5", "fleet/s6", "fleet/s7", "fleet/s8", "fleet/s9", "fleet/s10",
+            "fleet/s11"};
+    struct sim_scenario *s = scenario_new(a, "fleet", 2 * 24 * HOUR);
+    uint64_t a80 = models("A100-80GB", NULL), h100 = models("H100-80GB", NULL);
+    s->sample_period_ns = 2 * MINUTE;
+    s->cluster_count = 1;
+    s->clusters[0] = (struct sim_cluster_spec){STR_LIT("fleet"), STR_LIT("us-east-1")};
+    add_group(s, 0, &(struct group_text){"a100", "A100-80GB", 1, 24, 170, 70, 3430888});
+    add_group(s, 0, &(struct group_text){"h100", "H100-80GB", 1, 24, 200, 30, 6880000});
+    for (unsigned i = 0; i < SERVICES; i++) {
+        bool latency = i % 4 == 1;
+        const struct service v = {names[i], 0, i % 3 == 2 ? h100 : a80, 1000, latency ? 350 : 300,
+                180, 260, 5000 + 300 * i, 7600 + 300 * i, 0, latency};
+        add_service(s, &v);
+        struct sim_owner_spec *o = &s->owners[s->owner_count - 1];
+        for (unsigned h = 0; h < SIM_HOURS; h++) {
+            unsigned phase = (h % 24 + i * 5) % 12;
+            o->replicas[h] = phase < 6 ? 2 + i % 3 : 5 + i % 4;
+        }
+    }
+    struct sim_owner_spec *whole =
+            add_owner(s, 0, "fleet/whole", MODEL_OWNER_DEPLOYMENT, MODEL_CLASS_LATENCY_SENSITIVE);
+    whole->gpu_models = a80;
+    whole->demand.active_permille = 900;
+    whole->demand.level_permille = 700;
+    whole->demand.sm_need_permille = 1000;
+    whole->demand.memory_mib = 60000;
+    whole->demand.memory_peak_mib = 70000;
+    for (unsigned h = 0; h < SIM_HOURS; h++)
+        whole->replicas[h] = h % 8 < 3 ? 34 : 28;
+    const struct jobs eval = {
+            "fleet/eval", 0, a80, 1, 6000, 15, 70, 12, 300, 500, 9000, 14000, false, false};
+    add_jobs(s, &eval);
+    add_notebooks(s, 0, "fleet/notebooks", a80, 10);
+    return s;
+}
+
 int sim_scenario_builtin(struct arena *a, struct str name, const struct sim_scenario **ret_scenario,
         struct err *reterr)
 {
@@ -373,9 +416,12 @@ int sim_scenario_builtin(struct arena *a, struct str name, const struct sim_scen
         s = build_fitted(a);
     else if (str_eq_c(name, "small"))
         s = build_small(a);
+    else if (str_eq_c(name, "fleet"))
+        s = build_fleet(a);
     if (s == NULL)
         return err_set(reterr, -ENOENT,
-                "no built-in scenario '%.*s': expected default, fitted or small", STR_ARG(name));
+                "no built-in scenario '%.*s': expected default, fitted, fleet or small",
+                STR_ARG(name));
     int rc = sim_scenario_check(s, reterr);
     if (rc == 0)
         *ret_scenario = s;

@@ -128,7 +128,8 @@ struct sim_scenario {
 
 /* "default": inference, notebooks, batch and training on A100, H100, L4 and T4 nodes of two
  * clusters, seven days.  "fitted": the genai trace's statistics on 1-GPU nodes.  "small": a few
- * nodes, for tests and fault runs.  -ENOENT (with the names) for another. */
+ * nodes, for tests.  "fleet": 40 to 100 nodes with rollouts all day, for fault runs.  -ENOENT (with
+ * the names) for another. */
 int sim_scenario_builtin(struct arena *a, struct str name, const struct sim_scenario **ret_scenario,
         struct err *reterr);
 

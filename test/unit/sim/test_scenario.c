@@ -15,9 +15,9 @@
 
 static void builtin_scenarios_hold(void **state)
 {
-    static const char *const names[] = {"default", "fitted", "small"};
+    static const char *const names[] = {"default", "fitted", "small", "fleet"};
     (void)state;
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < 4; i++) {
         struct arena *a = arena_new(0);
         const struct sim_scenario *s = NULL;
         struct err e = {0};
