@@ -500,9 +500,6 @@ void sim_feed_relist(struct sim_world *w, uint16_t cluster, enum core_source sou
     sim_feed_wake(w, w->now_ns);
 }
 
-void sim_feed_start(struct sim_world *w)
-{
-    w->dirty.nodes.count = w->dirty.pods.count = w->dirty.owners.count = 0;
 void sim_feed_policy(struct sim_world *w)
 {
     sim_feed_direct(w, CORE_FACT_POLICY, CORE_SOURCE_POLICY, 0)->policy = w->config->policy;
@@ -510,6 +507,9 @@ void sim_feed_policy(struct sim_world *w)
         sim_feed_direct(w, CORE_FACT_WINDOW, CORE_SOURCE_POLICY, 0)->window = w->windows[i];
 }
 
+void sim_feed_start(struct sim_world *w)
+{
+    w->dirty.nodes.count = w->dirty.pods.count = w->dirty.owners.count = 0;
     w->dirty.configs.count = 0;
     map_u64_clear(&w->dirty.seen);
     w->gone_count = w->direct_count = 0;

@@ -85,16 +85,16 @@ struct sim_config {
     uint64_t kill_at_action;  /* tests: the controller dies right after so many actions */
     struct core_options core; /* seed is set from `seed` when 0 */
 
-    void *context; /* of the callbacks below, each may be NULL */
-    /* Before a step: may edit the facts in place (what-if).  False ends the run: -ECANCELED. */
-    bool (*before_step)(void *context, uint64_t step, struct core_fact *facts, uint32_t count);
-    void (*after_step)(void *context, const struct sim_step *step);
-    void (*progress)(void *context, const char *run, uint32_t permille);
     /* After step `then_step` the run goes on under the policy, owner_patch_delay_ns and faults_ppm
      * of `then`, which is this configuration otherwise; NULL = it does not. */
     const struct sim_config *then;
     uint64_t then_step;
 
+    void *context; /* of the callbacks below, each may be NULL */
+    /* Before a step: may edit the facts in place (what-if).  False ends the run: -ECANCELED. */
+    bool (*before_step)(void *context, uint64_t step, struct core_fact *facts, uint32_t count);
+    void (*after_step)(void *context, const struct sim_step *step);
+    void (*progress)(void *context, const char *run, uint32_t permille);
     struct sim_coverage *coverage; /* added to; may be NULL */
 };
 
@@ -128,16 +128,16 @@ const struct core *sim_world_core(const struct sim_world *w); /* NULL without a 
 /* The check that failed, or NULL; names the object in `ret_uid` (may be NULL). */
 const char *sim_world_violation(const struct sim_world *w, uint64_t *ret_uid);
 
-/* Drops the controller and starts a new one with the next epoch, as a kill does. */
-void sim_world_restart_core(struct sim_world *w);
-
-/* Counts for tests: Node objects, nodes whose plugin shares whole GPUs, nodes with MIG GPUs, nodes
- * that are cordoned, pods running and pending. */
 /* Goes on under the policy, owner_patch_delay_ns and faults_ppm of `config`, which must outlive the
  * world and name the same scenario, seed and caps.  A policy that is another object is told to the
  * controller as a new fact, with its windows. */
 void sim_world_go_on(struct sim_world *w, const struct sim_config *config);
 
+/* Drops the controller and starts a new one with the next epoch, as a kill does. */
+void sim_world_restart_core(struct sim_world *w);
+
+/* Counts for tests: Node objects, nodes whose plugin shares whole GPUs, nodes with MIG GPUs, nodes
+ * that are cordoned, pods running and pending. */
 struct sim_world_counts {
     uint32_t nodes, nodes_shared, nodes_mig, nodes_cordoned, pods_running, pods_pending;
 };

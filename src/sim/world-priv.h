@@ -279,6 +279,7 @@ struct sim_world {
 
     /* The controller and what it is told. */
     struct core *core;
+    bool cancelled; /* before_step ended the run */
     uint32_t epoch;
     bool listed; /* it has had its full list */
     struct sim_dirty dirty;
@@ -290,7 +291,6 @@ struct sim_world {
     uint32_t batch_cap;
     struct core_fact *stale; /* readings of an earlier tick, for SIM_FAULT_SAMPLES_STALE */
     uint32_t stale_count, stale_cap;
-    bool cancelled; /* before_step ended the run */
     bool watch_lost[SIM_CLUSTERS_MAX][CORE_SOURCE_COUNT];
     int64_t core_at_ns;
     uint64_t core_generation, steps, actions, incidents;

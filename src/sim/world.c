@@ -359,7 +359,6 @@ struct sim_world *sim_world_free(struct sim_world *w)
     return NULL;
 }
 
-int64_t sim_world_now(const struct sim_world *w)
 void sim_world_go_on(struct sim_world *w, const struct sim_config *config)
 {
     assert(config->scenario == w->scenario && config->caps == w->caps);
@@ -373,6 +372,7 @@ void sim_world_go_on(struct sim_world *w, const struct sim_config *config)
     sim_feed_wake(w, w->now_ns);
 }
 
+int64_t sim_world_now(const struct sim_world *w)
 {
     return w->now_ns;
 }
