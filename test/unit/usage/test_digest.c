@@ -111,6 +111,13 @@ static void test_queries(void **state)
     assert_int_equal(usage_histogram_mean(&h), (10 * 88 + 5 * 875 + 14) / 15);
     usage_digest_hour(&d, USAGE_METRIC_BUSY, 10, &h);
     assert_int_equal(h.total, 0);
+
+    /* Exactly half at most 0 is enough for the median. */
+    h = (struct usage_histogram){.counts = {2, 1, 1}, .total = 4};
+    assert_int_equal(usage_histogram_quantile(&h, 500), 0);
+    assert_int_equal(usage_histogram_quantile(&h, 501), 10);
+    assert_int_equal(usage_histogram_quantile(&h, 750), 10);
+    assert_int_equal(usage_histogram_quantile(&h, 0), 0);
 }
 
 static void test_ahead(void **state)
@@ -153,10 +160,13 @@ static void test_halving_keeps_rare_peaks(void **state)
     assert_true(counts[1] >= UINT16_MAX / 2);
     assert_int_equal(d.weight[USAGE_METRIC_BUSY], 1000u * USAGE_WEIGHT_MAX + 1);
 
+    /* Halved by a merge with one that never saw it. */
     static struct usage_digest other;
     other = d;
+    other.counts[USAGE_METRIC_BUSY][0][USAGE_BINS - 1] = 0;
     usage_digest_merge(&d, &other);
-    assert_true(d.counts[USAGE_METRIC_BUSY][0][USAGE_BINS - 1] >= 1);
+    assert_true(counts[1] < 2 * other.counts[USAGE_METRIC_BUSY][0][1]);
+    assert_int_equal(counts[USAGE_BINS - 1], 1);
     struct usage_histogram h;
     usage_digest_all(&d, USAGE_METRIC_BUSY, &h);
     assert_int_equal(usage_histogram_quantile(&h, 1000), 1000);
@@ -208,6 +218,49 @@ static void test_largest_form(void **state)
     assert_memory_equal(&d, &back, sizeof(d));
     buf_clear(&bytes);
     buf_clear(&text);
+}
+
+/* Packed as long as that is shorter: counts below 2^14 take two bytes at most in either form. */
+static void test_shorter_form(void **state)
+{
+    (void)state;
+    static struct usage_digest d;
+    struct buf b = BUF_INIT(USAGE_DIGEST_BYTES_MAX);
+    for (unsigned large = 0; large < 2; large++) {
+        for (unsigned i = 0; i < USAGE_METRIC_COUNT * USAGE_SLOTS * USAGE_BINS; i++)
+            (&d.counts[0][0][0])[i] = large ? 20000 : 10000;
+        for (unsigned i = 0; i < USAGE_PEAK_BINS; i++)
+            d.memory.peaks[i] = 10000;
+        for (unsigned i = 0; i < USAGE_AGES * USAGE_GROWTH_BINS; i++)
+            (&d.memory.growth[0][0])[i] = 100;
+        buf_reset(&b);
+        usage_digest_encode(&d, &b);
+        assert_int_equal(b.ptr[5], large);
+        assert_true(large ? b.len == 3710 : b.len < 3710);
+    }
+    buf_clear(&b);
+}
+
+/* Digests outlive the program that wrote them: this text must stay readable and be written so. */
+static void test_version_1(void **state)
+{
+    (void)state;
+    static const char text[] = "U1dVRAEAAKD7spv6mBgAAAnTCmaaGL0FAAEAAa5JAJcBvAUA6AEBAP8IACIBACUABAE"
+                               "AFgEAvAGj0Xhc4lBLCA==";
+    static struct usage_digest d, back;
+    struct usage_memory_track t = {.age_ns = 0};
+    add(&d, MONDAY + 9 * HOUR, 120, 700);
+    add(&d, SATURDAY, 0, 1);
+    for (int64_t age = 0; age < 40; age++)
+        usage_memory_observe(
+                &d.memory, &t, age * 60 * NUM_NS_PER_SECOND, 9000 + 10 * (uint32_t)age);
+    struct buf b = BUF_INIT(USAGE_DIGEST_TEXT_MAX);
+    usage_digest_format(&d, &b);
+    buf_putc(&b, '\0');
+    assert_string_equal(b.ptr, text);
+    assert_int_equal(usage_digest_parse(str_from(text), &back, NULL), 0);
+    assert_memory_equal(&back, &d, sizeof(d));
+    buf_clear(&b);
 }
 
 /* Gives bytes[len] the checksum that belongs to them. */
@@ -325,6 +378,8 @@ int main(void)
             cmocka_unit_test(test_halving_keeps_rare_peaks),
             cmocka_unit_test(test_empty_forms),
             cmocka_unit_test(test_largest_form),
+            cmocka_unit_test(test_shorter_form),
+            cmocka_unit_test(test_version_1),
             cmocka_unit_test(test_refused_bytes),
             cmocka_unit_test(test_only_canonical),
             cmocka_unit_test(test_refused_text),

@@ -158,6 +158,24 @@ static void test_reserve_siblings(void **state)
     assert_int_equal(r.mib, 1000); /* since 30 minutes nobody grew */
 }
 
+/* A pod is not its own sibling, neither by its peak nor by its growth. */
+static void test_reserve_not_of_itself(void **state)
+{
+    (void)state;
+    struct usage_memory m = {.pods = 0};
+    struct usage_memory_track t[3];
+    for (unsigned pod = 0; pod < 3; pod++)
+        pod_run(&m, &t[pod], (uint32_t[]){1000, 1000}, 0, 60 * MINUTE);
+    struct usage_reserve r = reserve(&m, &t[2], 990);
+    assert_int_equal(r.basis, USAGE_BASIS_OWN);
+    assert_int_equal(r.siblings, 2);
+    struct usage_memory_track first;
+    pod_run(&m, &first, (uint32_t[]){700, 700}, 0, 0);
+    r = reserve(&m, &first, 990);
+    assert_int_equal(r.basis, USAGE_BASIS_SIBLINGS);
+    assert_int_equal(r.siblings, 3);
+}
+
 /* Growth that the pod has behind it is not reserved twice. */
 static void test_reserve_growth_done(void **state)
 {
@@ -264,6 +282,7 @@ int main(void)
             cmocka_unit_test(test_reserve_nothing_known),
             cmocka_unit_test(test_reserve_own),
             cmocka_unit_test(test_reserve_siblings),
+            cmocka_unit_test(test_reserve_not_of_itself),
             cmocka_unit_test(test_reserve_growth_done),
             cmocka_unit_test(test_preallocators),
             cmocka_unit_test(test_halving),
