@@ -251,9 +251,10 @@ static void test_version_1(void **state)
     struct usage_memory_track t = {.age_ns = 0};
     add(&d, MONDAY + 9 * HOUR, 120, 700);
     add(&d, SATURDAY, 0, 1);
-    for (int64_t age = 0; age < 40; age++)
+    for (int64_t age = 0; age < 40; age++) {
         usage_memory_observe(
                 &d.memory, &t, age * 60 * NUM_NS_PER_SECOND, 9000 + 10 * (uint32_t)age);
+    }
     struct buf b = BUF_INIT(USAGE_DIGEST_TEXT_MAX);
     usage_digest_format(&d, &b);
     buf_putc(&b, '\0');
