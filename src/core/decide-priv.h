@@ -59,6 +59,7 @@ struct decide_busy {
     uint32_t asked, target_permille;
     uint16_t gpu, replicas;
     uint32_t conflict_ppm, next_ppm; /* at `replicas`, and with one more */
+    uint32_t size_ppm;               /* part of a GPU's busy time that a pod stands for */
 };
 
 struct decide_owner {
@@ -80,6 +81,7 @@ struct decide_owner {
     bool way_set;
     struct decide_way way; /* wanted, when way_set */
     int64_t way_since_wall_ns;
+    uint32_t size_ppm;        /* part of a GPU's busy time that a pod of it stands for */
     uint32_t bears;           /* pods of it that a GPU of its shared pool bears; 0 = not judged */
     uint32_t way_doubts;      /* solves in a row that would rather stay */
     int64_t way_cost_now;     /* micro-USD an hour of the way of then, when the wish was made */
@@ -133,13 +135,15 @@ struct decide_pool {
     enum model_technique technique;
     uint8_t tier;
     char name[DECIDE_POOL_NAME_MAX];
-    uint32_t replicas;                       /* wanted */
-    uint32_t owners;                         /* whose template points here */
-    uint32_t pods;                           /* alive here */
-    uint32_t pending;                        /* of them, not bound */
-    uint32_t want;                           /* slots: pods alive or expected, and the spare */
-    uint32_t have;                           /* slots on nodes that stay, in use or open */
-    uint32_t open;                           /* free slots that take pods now */
+    uint32_t hard;             /* replicas by memory and policy; 0 = not judged */
+    uint64_t weight, size_ppm; /* usual pods of its owners x 1000, and their sizes added up */
+    uint32_t replicas;         /* wanted */
+    uint32_t owners;           /* whose template points here */
+    uint32_t pods;             /* alive here */
+    uint32_t pending;          /* of them, not bound */
+    uint32_t want;             /* slots: pods alive or expected, and the spare */
+    uint32_t have;             /* slots on nodes that stay, in use or open */
+    uint32_t open;             /* free slots that take pods now */
     uint32_t want_profile[MIG_PROFILES_MAX]; /* MIG */
 };
 
@@ -251,6 +255,8 @@ struct decide_judgement {
     /* Share of time in which pods pass the target together while none does alone: at `replicas`,
      * with one more, and what the policy's percentile allows. */
     uint32_t conflict_ppm, conflict_next_ppm, conflict_allowed_ppm;
+    uint32_t size_ppm;        /* part of a GPU's busy time that a pod stands for */
+    uint16_t replicas_memory; /* the most by memory and policy */
     int64_t history_ns;
     uint32_t error_permille;
     uint8_t profile;                                        /* MIG: the smallest that will do */

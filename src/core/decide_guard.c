@@ -41,29 +41,35 @@ static enum core_reason guard_owner(const struct core_decider *d, const struct c
     return j.reason;
 }
 
-/* More pods a GPU: every owner with a pod there, or pointed there, must bear it. */
+/* More pods a GPU: by memory every owner that is pointed there must bear it, by busy time their
+ * mean.  An owner whose history aged bears what it bore. */
 static enum core_reason guard_replicas(const struct core_decider *d, const struct core_picture *pic,
-        const struct core_now *now, const struct core_intent *intent, struct answer *a)
+        const struct core_intent *intent, struct answer *a)
 {
+    uint32_t hard = 0;
+    uint64_t weight = 0;
+    uint64_t size_ppm = 0;
+
     for (uint32_t i = 0; i < pic->owner_count; i++) {
         const struct core_owner_fact *o = &pic->owners[i].fact;
         if (!pic->owners[i].live || o->cluster != intent->cluster ||
                 !str_eq_c(o->pool, intent->target.pool))
             continue;
-        uint32_t node = core_picture_node(pic, intent->node);
-        if (node == CORE_NO_INDEX)
-            return CORE_REASON_GUARD_SOLUTION;
-        struct decide_judgement j =
-                decide_judge_shared(d, pic->policy, now, o, pic->nodes[node].fact.gpu);
-        if (j.reason == CORE_REASON_NONE && j.replicas >= intent->target.replicas)
-            continue;
-        tell(a, "replicas_asked", intent->target.replicas);
-        tell(a, "replicas_borne", j.replicas);
-        tell(a, "conflict_ppm", j.conflict_next_ppm);
-        tell(a, "memory_risk_ppm", j.memory_next_ppm);
-        return j.reason != CORE_REASON_NONE ? j.reason : CORE_REASON_GUARD_BUSY;
+        const struct decide_owner *row = decide_owner_find(d, o->uid);
+        if (row == NULL || row->bears == 0)
+            return CORE_REASON_GUARD_HISTORY;
+        uint32_t pods = num_max_u32(1, row->pods_mean_milli);
+        hard = hard == 0 ? row->bears : num_min_u32(hard, row->bears);
+        weight += pods;
+        size_ppm += (uint64_t)pods * row->size_ppm;
     }
-    return CORE_REASON_NONE;
+    uint32_t borne = place_pool_replicas(hard, weight, size_ppm);
+    tell(a, "replicas_asked", intent->target.replicas);
+    tell(a, "replicas_borne_memory", hard);
+    tell(a, "replicas_borne", borne);
+    if (intent->target.replicas <= borne)
+        return CORE_REASON_NONE;
+    return intent->target.replicas > hard ? CORE_REASON_GUARD_MEMORY : CORE_REASON_GUARD_BUSY;
 }
 
 enum core_reason core_decider_guard(const struct core_decider *d, const struct core_picture *pic,
@@ -78,7 +84,7 @@ enum core_reason core_decider_guard(const struct core_decider *d, const struct c
     else if (intent->kind == CORE_INTENT_OWNER)
         reason = guard_owner(d, pic, now, intent, &a);
     else if (intent->kind == CORE_INTENT_NODE && intent->change == CORE_CHANGE_REPLICAS_RAISE)
-        reason = guard_replicas(d, pic, now, intent, &a);
+        reason = guard_replicas(d, pic, intent, &a);
     *ret_evidence_count = a.count;
     return reason;
 }

@@ -115,6 +115,16 @@ static uint32_t conflict_add(struct conflict *c)
     return (uint32_t)num_max_i64(0, above - any);
 }
 
+/* Where between `replicas` and one more the conflicts reach what is allowed: one over that. */
+static uint32_t size_between(const struct decide_busy *b, uint32_t allowed_ppm)
+{
+    uint64_t bears_milli = (uint64_t)b->replicas * 1000;
+    if (b->next_ppm > allowed_ppm && b->next_ppm > b->conflict_ppm)
+        bears_milli +=
+                (uint64_t)(allowed_ppm - b->conflict_ppm) * 1000 / (b->next_ppm - b->conflict_ppm);
+    return (uint32_t)(1000000000 / (bears_milli > 1000 ? bears_milli : 1000));
+}
+
 static void busy_replicas(const struct policy *p, const struct usage_digest *digest, uint16_t gpu,
         uint32_t replicas_max, struct decide_busy *ret)
 {
@@ -133,6 +143,7 @@ static void busy_replicas(const struct policy *p, const struct usage_digest *dig
         uint32_t in_peak = conflict_add(&peak);
         if (r > replicas_max || over_time > allowed || in_peak / PEAK_FACTOR > allowed) {
             ret->next_ppm = num_max_u32(over_time, in_peak / PEAK_FACTOR);
+            ret->size_ppm = size_between(ret, allowed);
             return;
         }
         ret->replicas = (uint16_t)r;
@@ -239,6 +250,8 @@ struct decide_judgement decide_judge_shared(const struct core_decider *d, const 
         return j;
     }
     const struct decide_busy *busy = busy_cached(p, now, row, gpu, by_memory);
+    j.replicas_memory = (uint16_t)by_memory;
+    j.size_ppm = busy->size_ppm;
     j.replicas = busy->replicas;
     j.conflict_ppm = busy->conflict_ppm;
     j.conflict_next_ppm = busy->next_ppm;

@@ -274,11 +274,14 @@ static void pool_add_owner(struct decide_run *run, uint32_t row, uint32_t alive)
         struct decide_way way = decide_way_now(o);
         pool->want_profile[way.profile] += alive + expected;
     }
-    /* The replica count of the pool is the least of what its owners bear. */
     const struct decide_owner *mine = decide_owner_find(run->d, o->uid);
-    if (pool->technique == MODEL_TECHNIQUE_TIME_SLICING && mine != NULL && mine->bears > 0)
-        pool->replicas =
-                pool->replicas == 0 ? mine->bears : num_min_u32(pool->replicas, mine->bears);
+    if (pool->technique != MODEL_TECHNIQUE_TIME_SLICING || mine == NULL || mine->bears == 0)
+        return;
+    /* Memory: the least of its owners.  Busy time: their mean, by what they usually have. */
+    uint32_t pods = num_max_u32(1, mine->pods_mean_milli);
+    pool->hard = pool->hard == 0 ? mine->bears : num_min_u32(pool->hard, mine->bears);
+    pool->weight += pods;
+    pool->size_ppm += (uint64_t)pods * mine->size_ppm;
 }
 
 static void pool_finish(struct decide_run *run, struct decide_pool *pool)
@@ -287,7 +290,8 @@ static void pool_finish(struct decide_run *run, struct decide_pool *pool)
     pool->want += (uint32_t)((uint64_t)pool->want * run->policy->spare_slots_permille / 1000);
     if (pool->technique != MODEL_TECHNIQUE_TIME_SLICING)
         return;
-    pool->replicas = num_min_u32(pool->replicas, run->policy->replicas_max);
+    pool->replicas = num_min_u32(place_pool_replicas(pool->hard, pool->weight, pool->size_ppm),
+            run->policy->replicas_max);
 }
 
 void decide_pools_count(struct decide_run *run)

@@ -219,7 +219,8 @@ static void options_shared(
             struct place_option option = {.kind = (uint16_t)k,
                     .technique = MODEL_TECHNIQUE_TIME_SLICING,
                     .tier = tier,
-                    .replicas_max = j.replicas,
+                    .replicas_max = j.replicas_memory,
+                    .size_ppm = j.size_ppm,
                     .extra_microusd_per_hour = switch_cost(b, owner, k)};
             option_add(b, owner, option);
         }
@@ -284,8 +285,10 @@ static void owner_add(struct builder *b, uint32_t row)
     if (now.technique == MODEL_TECHNIQUE_TIME_SLICING) {
         struct decide_judgement j =
                 decide_judge_shared(b->run->d, b->run->policy, b->run->now, o, now.gpu);
+        bool judged = j.reason == CORE_REASON_NONE;
         uint32_t bears = mine != NULL ? num_max_u32(mine->bears, 2) : 2;
-        same.replicas_max = (uint16_t)(j.reason == CORE_REASON_NONE ? j.replicas : bears);
+        same.replicas_max = (uint16_t)(judged ? j.replicas_memory : bears);
+        same.size_ppm = judged ? j.size_ppm : mine != NULL ? mine->size_ppm : 500000;
     }
     option_add(b, owner, same);
     if (now.technique != MODEL_TECHNIQUE_EXCLUSIVE)

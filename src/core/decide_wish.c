@@ -110,12 +110,14 @@ static void bears_update(struct decide_run *run, const struct core_owner_fact *o
     if (!shared)
         return;
     struct decide_judgement j = decide_judge_shared(run->d, run->policy, run->now, o, gpu);
-    if (j.reason == CORE_REASON_NONE)
-        row->bears = j.replicas;
-    else if (j.reason == CORE_REASON_GUARD_BUSY || j.reason == CORE_REASON_GUARD_MEMORY)
+    if (j.reason == CORE_REASON_NONE) {
+        row->bears = j.replicas_memory;
+        row->size_ppm = j.size_ppm;
+    } else if (row->bears == 0 || j.reason == CORE_REASON_GUARD_MEMORY) {
         row->bears = num_max_u32(2, run->policy->replicas_min); /* it is there; rise no higher */
-    else if (row->bears == 0)
-        row->bears = num_max_u32(2, run->policy->replicas_min);
+    }
+    if (j.reason == CORE_REASON_GUARD_BUSY || row->size_ppm == 0)
+        row->size_ppm = j.size_ppm > 0 ? j.size_ppm : 500000;
     /* Lost or aged history freezes what is. */
 }
 

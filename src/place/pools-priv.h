@@ -16,6 +16,7 @@ struct pool_kind {
     struct pool_load exclusive, mig, shared[PLACE_TIERS];
     uint32_t by_gpus[PLACE_NODE_GPUS_MAX + 1]; /* exclusive pods by GPUs asked for */
     uint32_t by_replicas[PLACE_TIERS][PLACE_REPLICAS_MAX + 1]; /* owners by what they bear */
+    uint64_t size_ppm[PLACE_TIERS];                            /* of all pods */
     uint32_t mig_count[MIG_PROFILES_MAX];
 };
 

@@ -34,6 +34,8 @@ void place_pools_apply(struct pool_kind *kind, const struct place_owner *owner,
         uint32_t *owners = &kind->by_replicas[option->tier][option->replicas_max];
         load_apply(&kind->shared[option->tier], owner, sign);
         *owners = add_signed(*owners, 1, sign);
+        uint64_t size = (uint64_t)owner->pods * option->size_ppm;
+        kind->size_ppm[option->tier] += sign == 1 ? size : -size;
         return;
     }
     case MODEL_TECHNIQUE_MIG: {
@@ -140,11 +142,20 @@ static uint64_t with_spare(const struct place_problem *p, uint64_t pods)
 
 static uint16_t pool_replicas(const struct pool_kind *load, unsigned tier)
 {
-    for (uint16_t r = 1; r <= PLACE_REPLICAS_MAX; r++) {
+    uint32_t hard = 0;
+    for (uint32_t r = PLACE_REPLICAS_MAX; r >= 1; r--) {
         if (load->by_replicas[tier][r] > 0)
-            return r;
+            hard = r;
     }
-    return 0;
+    return (uint16_t)place_pool_replicas(hard, load->shared[tier].pods, load->size_ppm[tier]);
+}
+
+uint32_t place_pool_replicas(uint32_t hard, uint64_t pods, uint64_t size_ppm)
+{
+    if (hard == 0 || size_ppm == 0)
+        return hard;
+    uint64_t by_busy = pods * 1000000 / size_ppm;
+    return (uint32_t)num_max_i64(2, num_min_i64(hard, (int64_t)by_busy));
 }
 
 static void need_shared(const struct place_problem *p, const struct place_kind *kind,

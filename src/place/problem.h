@@ -6,7 +6,8 @@
  * A pool is (kind of node, technique): exclusive nodes, time-sliced nodes, MIG nodes of one GPU
  * model.  There may be several time-sliced pools of a kind (tiers), so that quiet owners need not
  * follow a busy one.  An owner goes as a whole into one pool.  A time-sliced pool has one replica
- * count, the least of what its owners bear: then any set of its pods may meet on a GPU.  Node
+ * count: the least of what its owners bear by memory, so that any set of its pods may meet on a
+ * GPU, and what they bear by busy time in the mean over the pool's pods, which kubelet mixes.  Node
  * counts are exact ceilings over slots, CPU and RAM. */
 #ifndef PLACE_PROBLEM_H
 #define PLACE_PROBLEM_H
@@ -43,9 +44,12 @@ struct place_option {
     uint8_t technique; /* enum model_technique */
     uint8_t tier;      /* time-slicing: 0..PLACE_TIERS-1 */
     uint8_t profile;   /* MIG: number in the model's profiles */
-    /* Time-slicing: the most of this owner's pods that one GPU bears, by memory and joint busy
-     * time, 2..PLACE_REPLICAS_MAX; else 1. */
+    /* Time-slicing: the most of this owner's pods that one GPU bears by what may never be passed
+     * (memory, the policy), 2..PLACE_REPLICAS_MAX; else 1. */
     uint16_t replicas_max;
+    /* Time-slicing: the part of a GPU's busy time that a pod stands for, ppm: 1,000,000 / (pods
+     * that a GPU bears, which need not be whole).  1..1,000,000; not read otherwise. */
+    uint32_t size_ppm;
     int64_t extra_microusd_per_hour; /* switching, spread over the dwell, and slower hardware */
 };
 
@@ -82,6 +86,10 @@ struct place_solution {
     int64_t microusd_per_hour_now;   /* the same with every owner at option 0 */
     uint32_t evaluated;              /* assignments looked at */
 };
+
+/* Replicas of a time-sliced pool of `pods` whose sizes add up to `size_ppm` and of which memory
+ * bears `hard` (0 = no owner): 0, or at least 2. */
+uint32_t place_pool_replicas(uint32_t hard, uint64_t pods, uint64_t size_ppm);
 
 /* FNV-1a over every field that the solver reads. */
 uint64_t place_problem_digest(const struct place_problem *p);

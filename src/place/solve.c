@@ -184,6 +184,8 @@ static bool option_valid(const struct place_problem *p, const struct place_owner
         return false;
     if (o->technique != MODEL_TECHNIQUE_EXCLUSIVE && owner->gpus_per_pod != 1)
         return false;
+    if (o->size_ppm > 1000000)
+        return false;
     if (o->technique != MODEL_TECHNIQUE_MIG)
         return true;
     return kind->mig < mig_model_count() && o->profile < mig_model_get(kind->mig)->profile_count;
@@ -292,6 +294,7 @@ static uint64_t hash_option(uint64_t h, const struct place_option *o)
     h = hash_word(h, (uint64_t)o->kind << 48 | (uint64_t)o->technique << 40 |
                              (uint64_t)o->tier << 32 | (uint64_t)o->profile << 16 |
                              o->replicas_max);
+    h = hash_word(h, o->size_ppm);
     return hash_word(h, (uint64_t)o->extra_microusd_per_hour);
 }
 
