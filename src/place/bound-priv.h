@@ -80,6 +80,9 @@ struct bound_lp *bound_lp_free(struct bound_lp *lp);
 /* Adds a column of `cost`; it is copied.  False when there is no room for more. */
 bool bound_lp_add(struct bound_lp *lp, const struct bound_column *column, double cost);
 
+/* Multiplications in pivots so far: a measure of time that is the same on every machine. */
+uint64_t bound_lp_effort(const struct bound_lp *lp);
+
 /* All columns so far; borrowed, valid until the next is added. */
 uint32_t bound_lp_columns(const struct bound_lp *lp, const struct bound_column **ret_columns);
 

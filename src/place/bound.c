@@ -17,6 +17,11 @@ enum {
     MICRO = 1000000,
     /* TUNING: rounds of column generation; typical are 5 to 15.  Any stop is safe. */
     ROUNDS_MAX = 100,
+    /* TUNING: a bound within 1 / GAP_PART of the LP is near enough: 0.2 % of cost. */
+    GAP_PART = 500,
+    /* TUNING: multiplications in pivots after which a call is content with what it has, some 0.5 s.
+     * Only hundreds of items without equals on several types come near. */
+    EFFORT_MAX = 1000000000,
     /* TUNING: patterns beside the best one that a round adds, each of classes that the ones before
      * left: a round then moves all of the dual, not one corner. */
     EXTRAS_MAX = 24,
@@ -384,9 +389,10 @@ static void extras_add(struct bound_work *w, uint32_t type)
     }
 }
 
-/* Prices every type under the rounded dual, adds columns, and improves the bound.  Returns whether
- * a column was added. */
-static bool round_price(struct bound_work *w)
+/* Prices every type under the rounded dual with that much effort, adds columns, and improves the
+ * bound.  Returns whether a column was added; *ret_open: whether some pattern above its price may
+ * have been missed. */
+static bool round_price(struct bound_work *w, uint32_t nodes_max, bool *ret_open)
 {
     uint32_t before = w->columns;
     int64_t num = 1, den = 1; /* the least price / most */
@@ -395,19 +401,16 @@ static bool round_price(struct bound_work *w)
             .classes = w->classes,
             .class_count = w->class_count,
             .worth = w->worth,
-            .available = w->available};
+            .available = w->available,
+            .nodes_max = nodes_max};
 
+    *ret_open = false;
     for (uint32_t t = 0; t < w->bound->type_count; t++) {
         int64_t price = price_of(w, t);
 
         for (uint32_t i = 0; i < w->class_count; i++)
             w->available[i] = w->classes[i].count;
-        p.nodes_max = NODES_QUICK;
         bound_price_type(&p, t, price, &w->pattern);
-        if (w->pattern.most > price && w->pattern.value <= price) {
-            p.nodes_max = NODES_PROOF;
-            bound_price_type(&p, t, price, &w->pattern);
-        }
         if ((__int128)price * den < (__int128)num * w->pattern.most) {
             num = price;
             den = w->pattern.most;
@@ -415,6 +418,8 @@ static bool round_price(struct bound_work *w)
         if (w->pattern.value > price) {
             column_add(w, t, w->pattern.counts);
             extras_add(w, t);
+        } else if (w->pattern.most > price) {
+            *ret_open = true;
         }
     }
     w->best = num_max_i64(w->best, dual_value(w, num, den));
@@ -426,13 +431,14 @@ static bool round_done(const struct bound_work *w, double objective, int64_t uni
 {
     int64_t rounded = (w->best + unit - 1) / unit * unit;
 
-    return objective <= (double)rounded + 1 || objective - (double)w->best < objective / 5000;
+    return objective <= (double)rounded + 1 || objective - (double)w->best < objective / GAP_PART;
 }
 
 /* Solves for the work's types and classes; the bound is w->best. */
 static void work_solve(struct bound_work *w, int64_t unit)
 {
     double cover[BOUND_CLASSES_MAX], limit[PLACE_BOUND_TYPES_MAX];
+    bool added, open;
 
     w->lp = bound_lp_new(w->types, w->bound->type_count, w->classes, w->class_count);
     columns_recall(w);
@@ -440,7 +446,13 @@ static void work_solve(struct bound_work *w, int64_t unit)
         double objective = bound_lp_solve(w->lp, cover, limit);
 
         dual_round(w, cover, limit);
-        if (!round_price(w) || round_done(w, objective, unit))
+        added = round_price(w, NODES_QUICK, &open);
+        if (round_done(w, objective, unit))
+            break;
+        /* Nothing found, nothing proven: the one time that a long search pays. */
+        if (!added && open)
+            added = round_price(w, NODES_PROOF, &open);
+        if (!added || round_done(w, objective, unit) || bound_lp_effort(w->lp) > EFFORT_MAX)
             break;
     }
     columns_keep(w);

@@ -30,6 +30,7 @@ struct basic {
 struct bound_lp {
     uint32_t rows, class_count, type_count;
     uint32_t limit_row[PLACE_BOUND_TYPES_MAX]; /* UINT32_MAX = not limited */
+    uint64_t effort;
     double overrun_cost;
     double right[ROWS_MAX];
     struct basic basis[ROWS_MAX];
@@ -149,6 +150,11 @@ bool bound_lp_add(struct bound_lp *lp, const struct bound_column *column, double
         c->entries[i] = column->entries[i];
     lp->cost[lp->column_count++] = cost;
     return true;
+}
+
+uint64_t bound_lp_effort(const struct bound_lp *lp)
+{
+    return lp->effort;
 }
 
 uint32_t bound_lp_columns(const struct bound_lp *lp, const struct bound_column **ret_columns)
@@ -281,6 +287,7 @@ static bool lp_pivot(struct bound_lp *lp, const struct basic *enter, double redu
         if (lp->value[i] < 0)
             lp->value[i] = 0; /* rounding */
     }
+    lp->effort += (uint64_t)lp->rows * lp->rows;
     lp->value[leave] = best;
     lp->basis[leave] = *enter;
     return true;
