@@ -11,6 +11,7 @@
 static const int64_t PROPAGATION_DEFAULT_NS = CORE_SECONDS(150);
 static const int64_t DECIDE_DEFAULT_NS = CORE_MINUTES(5);
 static const int64_t WAKE_LEAST_NS = CORE_SECONDS(1);
+static const int64_t CLOCK_MAX_NS = INT64_MAX / 2; /* the year 2116 */
 
 /* A batch of facts that no honest world sends in one step; the step's arena is bounded by it. */
 enum { STEP_ARENA_BYTES = 64 << 20 };
@@ -166,7 +167,10 @@ static void decide(struct core *c)
 void core_step(struct core *c, const struct core_now *now, const struct core_fact *facts,
         uint32_t fact_count, struct core_output *ret_output)
 {
-    c->now = *now;
+    /* Clocks of a damaged recording must not overflow the sums made with them. */
+    c->now = (struct core_now){.wall_ns = num_max_i64(num_min_i64(now->wall_ns, CLOCK_MAX_NS), 0),
+            .mono_ns = num_max_i64(num_min_i64(now->mono_ns, CLOCK_MAX_NS), 0),
+            .epoch = now->epoch};
     if (!c->started) {
         c->started = true;
         c->started_mono_ns = now->mono_ns;
@@ -195,7 +199,7 @@ void core_step(struct core *c, const struct core_now *now, const struct core_fac
             .action_count = c->action_count,
             .decisions = c->decisions,
             .decision_count = c->decision_count,
-            .next_wake_mono_ns = num_max_i64(c->wake_mono_ns, now->mono_ns + WAKE_LEAST_NS),
+            .next_wake_mono_ns = num_max_i64(c->wake_mono_ns, c->now.mono_ns + WAKE_LEAST_NS),
             .violation = c->violation,
             .violation_uid = c->violation_uid};
 }

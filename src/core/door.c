@@ -20,6 +20,9 @@ static const int64_t CONFLICT_WAIT_NS = CORE_SECONDS(10);
 static const int64_t BACKOFF_FIRST_NS = CORE_SECONDS(2);
 static const int64_t BACKOFF_MAX_NS = CORE_MINUTES(2);
 
+/* A server may ask for patience, not for ever. */
+static const int64_t RETRY_AFTER_MAX_NS = CORE_MINUTES(10);
+
 enum { ATTEMPTS_MAX = 12, HTTP_NOT_FOUND = 404, HTTP_CONFLICT = 409, HTTP_UNPROCESSABLE = 422 };
 
 static const uint64_t FNV_BASIS = UINT64_C(14695981039346656037);
@@ -259,7 +262,7 @@ void core_op_answer(struct core *c, const struct core_outcome_fact *outcome)
         break;
     }
     op->http_status = outcome->http_status;
-    op->retry_after_ns = outcome->retry_after_ns;
+    op->retry_after_ns = num_min_i64(num_max_i64(outcome->retry_after_ns, 0), RETRY_AFTER_MAX_NS);
     op->answered_mono_ns = c->now.mono_ns;
     if (op->state != CORE_OP_REJECTED)
         eviction_count(c, op);

@@ -56,7 +56,7 @@ uint32_t core_evictions_in_hour(const struct core *c, uint16_t cluster)
 static uint32_t evictions_allowed(const struct core *c)
 {
     const struct policy *p = core_pic(c)->policy;
-    if (c->now.epoch == 0)
+    if (c->now.epoch <= 1) /* the first start there was */
         return p->max_evictions_per_hour;
     int64_t up = num_min_i64(c->now.mono_ns - c->started_mono_ns, CORE_HOURS(1));
     return (uint32_t)num_muldiv_i64(p->max_evictions_per_hour, up, CORE_HOURS(1));

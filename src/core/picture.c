@@ -500,7 +500,7 @@ static bool take_window(
         return false;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < pic->window_count; i++) {
-        if (pic->windows[i].end_wall_ns + WINDOW_KEPT_NS > now->wall_ns)
+        if (pic->windows[i].end_wall_ns > now->wall_ns - WINDOW_KEPT_NS)
             pic->windows[kept++] = pic->windows[i];
     }
     pic->window_count = kept;

@@ -112,6 +112,7 @@ static inline void world_init(struct world *w, uint64_t seed)
     memset(w, 0, sizeof(*w));
     w->tell = getenv("WORLD_TELL") != NULL;
     twin_init(&w->twin, seed);
+    w->epoch = 1;
     script_count = 0;
     script_guard = CORE_REASON_NONE;
     w->core = core_new(&w->options);
