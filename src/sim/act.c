@@ -85,6 +85,8 @@ void sim_act(struct sim_world *w, const struct core_action *a)
         wr->action.owner.pool = keep(wr, 0, a->owner.pool);
     }
     wr->fault = sim_fault_write(w);
+    if (wr->fault != SIM_FAULT_COUNT)
+        sim_cover_write(w, a, wr->fault);
     int64_t lag = prng_between(&w->rng[SIM_STREAM_API], 5, 200) * 1000000;
     sim_event_add(w, w->now_ns + lag, SIM_EVENT_WRITE, write, 0);
 }

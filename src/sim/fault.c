@@ -134,10 +134,12 @@ void sim_fault_batch(struct sim_world *w, bool has_samples)
         break;
     case 3:
         lose_samples(w, false);
+        w->samples_lost_until_ns = w->now_ns + w->period_ns;
         sim_fault_count(w, SIM_FAULT_SAMPLES_LOST, CORE_ACTION_SOLVE, SIM_NONE);
         break;
     default:
         lose_samples(w, true);
+        w->samples_stale_until_ns = w->now_ns + w->period_ns;
         sim_fault_count(w, SIM_FAULT_SAMPLES_STALE, CORE_ACTION_SOLVE, SIM_NONE);
         break;
     }
@@ -161,7 +163,8 @@ static uint32_t pods_on(
     return count;
 }
 
-static void xid(struct sim_world *w, uint32_t node, bool gpu_wide)
+/* False when an application fault finds nobody. */
+static bool xid(struct sim_world *w, uint32_t node, bool gpu_wide)
 {
     enum { PODS_MAX = 256 };
     uint32_t pods[PODS_MAX];
@@ -171,7 +174,7 @@ static void xid(struct sim_world *w, uint32_t node, bool gpu_wide)
     uint64_t pick = prng_u64(rng);
     uint32_t count = pods_on(w, node, gpu, pods, PODS_MAX);
     if (count == 0 && !gpu_wide)
-        return;
+        return false;
     uint32_t guilty = count > 0 ? (uint32_t)(pick % count) : 0;
     struct core_incident_fact f = {
             .kind = gpu_wide ? CORE_INCIDENT_XID_GPU : CORE_INCIDENT_XID_APPLICATION,
@@ -182,8 +185,9 @@ static void xid(struct sim_world *w, uint32_t node, bool gpu_wide)
                    : off_the_bus ? 79
                                  : 48};
     sim_feed_incident(w, w->nodes[node].cluster, &f);
-    sim_fault_count(
-            w, gpu_wide ? SIM_FAULT_XID_GPU : SIM_FAULT_XID_APPLICATION, CORE_ACTION_SOLVE, node);
+    enum sim_fault kind = gpu_wide ? SIM_FAULT_XID_GPU : SIM_FAULT_XID_APPLICATION;
+    sim_fault_count(w, kind, CORE_ACTION_SOLVE, node);
+    sim_cover_strike(w, node, kind);
     for (uint32_t i = 0; i < count; i++) {
         if (!gpu_wide && i != guilty)
             continue;
@@ -198,38 +202,54 @@ static void xid(struct sim_world *w, uint32_t node, bool gpu_wide)
         sim_node_changed(w, node);
         sim_event_add(w, w->now_ns + 30 * SIM_MINUTE, SIM_EVENT_NODE_REMOVE, node, 0);
     }
+    return true;
 }
 
-static void strike(struct sim_world *w, uint32_t node)
+bool sim_fault_strike(struct sim_world *w, uint32_t node, enum sim_fault f)
 {
-    struct prng *rng = &w->rng[SIM_STREAM_FAULT_NODE];
     struct sim_node *n = &w->nodes[node];
-    int64_t at = w->now_ns + prng_between(rng, 0, NUM_NS_PER_HOUR - 1);
-    switch (prng_below(rng, 7)) {
-    case 0:
-        sim_fault_count(w, SIM_FAULT_NODE_DEATH, CORE_ACTION_NODE_PATCH, node);
-        sim_event_add(w, at, SIM_EVENT_NODE_DEATH, node, 0);
-        break;
-    case 1:
-        n->mig_fault = SIM_FAULT_MIG_STUCK;
-        break;
-    case 2:
-        n->mig_fault = SIM_FAULT_MIG_FAILED;
-        break;
-    case 3:
-        n->mig_fault = SIM_FAULT_MIG_LIES;
-        break;
-    case 4:
+    if (!n->live || !n->ready || n->dying)
+        return false;
+    switch ((int)f) {
+    case SIM_FAULT_NODE_DEATH:
+        sim_fault_count(w, f, CORE_ACTION_NODE_PATCH, node);
+        sim_node_die(w, node);
+        return true;
+    case SIM_FAULT_MIG_STUCK:
+    case SIM_FAULT_MIG_FAILED:
+    case SIM_FAULT_MIG_LIES:
+        n->mig_fault = f;
+        return true;
+    case SIM_FAULT_CONFIG_LAG:
         n->extra_lag_until_ns = w->now_ns + NUM_NS_PER_HOUR;
-        sim_fault_count(w, SIM_FAULT_CONFIG_LAG, CORE_ACTION_CONFIG_PUT, node);
-        break;
-    case 5:
-        xid(w, node, false);
-        break;
+        sim_fault_count(w, f, CORE_ACTION_CONFIG_PUT, node);
+        return true;
+    case SIM_FAULT_XID_APPLICATION:
+        return xid(w, node, false);
+    case SIM_FAULT_XID_GPU:
+        return xid(w, node, true);
     default:
-        xid(w, node, true);
         break;
     }
+    assert(!"a fault of a node-hour");
+    return false;
+}
+
+/* Which fault a struck node-hour brings; half of them wait for a rollout to come by. */
+static void draw_strike(struct sim_world *w, uint32_t node)
+{
+    static const enum sim_fault faults[] = {SIM_FAULT_NODE_DEATH, SIM_FAULT_MIG_STUCK,
+            SIM_FAULT_MIG_FAILED, SIM_FAULT_MIG_LIES, SIM_FAULT_CONFIG_LAG,
+            SIM_FAULT_XID_APPLICATION, SIM_FAULT_XID_GPU};
+    struct prng *rng = &w->rng[SIM_STREAM_FAULT_NODE];
+    enum sim_fault f = faults[prng_below(rng, sizeof faults / sizeof faults[0])];
+    int64_t at = w->now_ns + prng_between(rng, 0, NUM_NS_PER_HOUR - 1);
+    if (prng_below(rng, 2) == 0)
+        sim_cover_lie_in_wait(w, f);
+    else if (f == SIM_FAULT_NODE_DEATH)
+        sim_event_add(w, at, SIM_EVENT_NODE_DEATH, node, 0);
+    else
+        (void)sim_fault_strike(w, node, f);
 }
 
 void sim_fault_hour(struct sim_world *w)
@@ -241,12 +261,12 @@ void sim_fault_hour(struct sim_world *w)
         if (!w->nodes[node].ready || w->nodes[node].dying)
             continue;
         if (prng_chance_ppm(rng, w->scenario->xid_application_per_million_gpu_hours * gpus))
-            xid(w, node, false);
+            (void)xid(w, node, false);
         if (prng_chance_ppm(rng, w->scenario->xid_gpu_per_million_gpu_hours * gpus))
-            xid(w, node, true);
+            (void)xid(w, node, true);
         /* Faults of a run are for the controller's eyes; static baselines go without. */
         if (w->config->faults_ppm > 0 && w->regime == SIM_REGIME_CORE &&
                 prng_chance_ppm(&w->rng[SIM_STREAM_FAULT_NODE], w->config->faults_ppm))
-            strike(w, node);
+            draw_strike(w, node);
     }
 }

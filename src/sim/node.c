@@ -104,7 +104,8 @@ uint32_t sim_node_add(struct sim_world *w, uint32_t group, bool partitioned)
             .mig_replicas = 1,
             .wanted_replicas = 1,
             .wanted_mig_replicas = 1,
-            .mig_fault = SIM_FAULT_COUNT};
+            .mig_fault = SIM_FAULT_COUNT,
+            .mig_bitten = SIM_FAULT_COUNT};
     (void)snprintf(n->name, sizeof n->name, "%.*s-%u", (int)num_min_i64((int64_t)g->name.len, 50),
             g->name.ptr, w->group_serial[group]++);
     const char *mig_key = model_gpu_get(g->gpu)->mig_key;

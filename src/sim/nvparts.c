@@ -146,6 +146,7 @@ void sim_mig_notice(struct sim_world *w, uint32_t node)
 {
     struct sim_node *n = &w->nodes[node];
     n->mig_generation++;
+    n->mig_bitten = SIM_FAULT_COUNT;
     mig_phase(w, node, SIM_MIG_NOTICED, seconds(w, 1, 5));
 }
 
@@ -248,6 +249,17 @@ static void check_window(struct sim_world *w, uint32_t node)
     sim_world_violate(w, "world-mig-change-outside-window", sim_uid(SIM_UID_NODE, node));
 }
 
+/* A run of mig-manager is rare beside writes and batches of facts, and long: it is as likely to be
+ * struck as eight of them. */
+static enum sim_fault draw_fault(struct sim_world *w)
+{
+    struct prng *rng = &w->rng[SIM_STREAM_FAULT_NODE];
+    uint32_t ppm = num_min_u32(w->config->faults_ppm, 125000) * 8;
+    if (w->regime != SIM_REGIME_CORE || ppm == 0 || !prng_chance_ppm(rng, ppm))
+        return SIM_FAULT_COUNT;
+    return (enum sim_fault)(SIM_FAULT_MIG_STUCK + prng_below(rng, 3));
+}
+
 static void mig_applying(struct sim_world *w, uint32_t node)
 {
     struct sim_node *n = &w->nodes[node];
@@ -258,6 +270,7 @@ static void mig_applying(struct sim_world *w, uint32_t node)
               (lies || mig_apply(w, node, &config, &changed));
     if (n->mig_fault != SIM_FAULT_COUNT) {
         sim_fault_count(w, (enum sim_fault)n->mig_fault, CORE_ACTION_NODE_PATCH, node);
+        n->mig_bitten = n->mig_fault;
         n->mig_fault = SIM_FAULT_COUNT;
     }
     if (changed)
@@ -291,9 +304,12 @@ void sim_mig_go_on(struct sim_world *w, uint32_t node, uint64_t generation)
         return;
     case SIM_MIG_PAUSING:
         n->plugin_paused = true;
+        if (n->mig_fault == SIM_FAULT_COUNT)
+            n->mig_fault = draw_fault(w);
         if (n->mig_fault == SIM_FAULT_MIG_STUCK) {
             /* mig-parted #485: a time-out leaves labels paused and state pending for good. */
             sim_fault_count(w, SIM_FAULT_MIG_STUCK, CORE_ACTION_NODE_PATCH, node);
+            n->mig_bitten = n->mig_fault;
             n->mig_fault = SIM_FAULT_COUNT;
             n->mig_phase = SIM_MIG_STUCK;
             sim_node_changed(w, node);

@@ -8,6 +8,7 @@
 #define SIM_SIM_H
 
 #include "core/core.h"
+#include "core/rollout.h"
 #include "report/result.h"
 #include "sim/scenario.h"
 
@@ -55,8 +56,22 @@ struct sim_coverage {
     uint64_t faults[SIM_FAULT_COUNT];
     /* [action kind][change of the rollout that the node is in, or CORE_CHANGE_COUNT][fault] */
     uint64_t cells[CORE_ACTION_COUNT][CORE_CHANGE_COUNT + 1][SIM_FAULT_COUNT];
-    uint64_t rollouts_begun, actions;
+    uint64_t actions;
+    /* [step kind][state of the rollout][fault], and how often a rollout came to (step, state):
+     * sim/cover.c says when a fault counts in a cell. */
+    uint64_t table[CORE_STEP_COUNT][CORE_ROLLOUT_STATE_COUNT][SIM_FAULT_COUNT];
+    uint64_t visits[CORE_STEP_COUNT][CORE_ROLLOUT_STATE_COUNT];
 };
+
+/* The cells of that table that no run may ever fill. */
+struct sim_cells {
+    bool unreachable[CORE_STEP_COUNT][CORE_ROLLOUT_STATE_COUNT][SIM_FAULT_COUNT];
+};
+
+/* Reads a list of them: a line is STEPS STATES FAULTS REASON, the first three comma-separated names
+ * ("wait-*": all that begin so), the reason free text that is not empty; '#' begins a comment line.
+ * Returns 0; -EINVAL with "line N: ..." for anything else, a name that matches nothing included. */
+int sim_cells_parse(struct str text, struct sim_cells *ret_cells, struct err *reterr);
 
 /* One step of the controller as it was: for recorders.  Views are valid during the call. */
 struct sim_step {

@@ -195,6 +195,10 @@ struct sim_node {
     bool mig_ok;        /* of the apply that is ending */
     uint32_t mig_fault; /* armed: enum sim_fault, or SIM_FAULT_COUNT */
     int64_t extra_lag_until_ns;
+    uint32_t mig_bitten; /* the fault that struck the last apply, or SIM_FAULT_COUNT */
+    /* cover.c: where its rollout was seen last, and under which faults. */
+    uint64_t cover_cell;
+    uint32_t cover_mask;
 };
 
 /* A key of one of our ConfigMaps. */
@@ -221,6 +225,13 @@ struct sim_write {
 struct sim_dirty {
     struct sim_list nodes, pods, owners, configs;
     struct map_u64 seen; /* uid -> 0 */
+};
+
+/* A fault that strikes the next node whose rollout comes to a cell. */
+struct sim_ambush {
+    enum sim_fault fault;
+    enum core_step_kind step;
+    enum core_rollout_state state;
 };
 
 struct sim_gone {
@@ -295,6 +306,9 @@ struct sim_world {
     int64_t core_at_ns;
     uint64_t core_generation, steps, actions, incidents;
     int64_t late_until_ns; /* object facts are held back until then */
+    int64_t samples_lost_until_ns, samples_stale_until_ns; /* the minute whose readings were */
+    struct sim_ambush *ambushes;
+    uint32_t ambush_count, ambush_cap;
     struct core_window_fact windows[512];
     uint32_t window_count;
     const char *violation;
@@ -436,8 +450,19 @@ uint32_t sim_config_find(
 void sim_fault_count(
         struct sim_world *w, enum sim_fault f, enum core_action_kind kind, uint32_t node);
 enum sim_fault sim_fault_write(struct sim_world *w);
+/* A fault of a node-hour happens now.  False when there is nothing that it could hit. */
+bool sim_fault_strike(struct sim_world *w, uint32_t node, enum sim_fault f);
 void sim_fault_batch(struct sim_world *w, bool has_samples);
 void sim_fault_hour(struct sim_world *w); /* node-hours: deaths, armed MIG faults, XIDs */
+
+/* -- cover.c: the table of (step kind, rollout state, fault) ----------------------------------
+ */
+
+void sim_cover_mark(struct sim_world *w); /* where the rollouts are, and what is in force */
+void sim_cover_strike(struct sim_world *w, uint32_t node, enum sim_fault f);
+void sim_cover_kill(struct sim_world *w); /* before the controller is dropped */
+void sim_cover_write(struct sim_world *w, const struct core_action *a, enum sim_fault f);
+void sim_cover_lie_in_wait(struct sim_world *w, enum sim_fault f);
 
 /* -- report.c --------------------------------------------------------------------------------- */
 

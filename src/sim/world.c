@@ -168,7 +168,7 @@ static bool dispatch(struct sim_world *w, const struct sim_event *e)
         (void)sim_node_add(w, e->a, e->b == 1);
         break;
     case SIM_EVENT_NODE_DEATH:
-        sim_node_die(w, e->a);
+        (void)sim_fault_strike(w, e->a, SIM_FAULT_NODE_DEATH);
         break;
     case SIM_EVENT_NODE_REMOVE:
         sim_node_remove(w, e->a);
@@ -350,6 +350,7 @@ struct sim_world *sim_world_free(struct sim_world *w)
     mem_free(w->batch);
     mem_free(w->stale);
     mem_free(w->pending_waits);
+    mem_free(w->ambushes);
     mem_free(w->log);
     mem_free(w->lives);
     arena_free(w->batch_arena);

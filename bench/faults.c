@@ -1,0 +1,322 @@
+/* bench/faults.c - the loop under faults, over many seeds: what struck where, and that nothing gave
+ * way; and for each guard and check, that a bug planted there is noticed.
+ *
+ *   build/bench/faults --seeds 200 --days 2 --jobs 2 --rate 0.05
+ *   build/bench/faults --plant guard-memory | --plant all
+ * Exit code 1 when a bar is missed.  docs/FAULTS.md explains the table. */
+#include "base/num.h"
+#include "cli/input.h"
+#include "cli/option.h"
+#include "jobs.h"
+#include "os/file.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { FAULTS_AT_LEAST = 500, ROLLOUTS_A_DAY = 20, NODES_AT_LEAST = 40, CELLS_BYTES_MAX = 1 << 16 };
+
+struct options {
+    struct cli_world_options world;
+    uint64_t seeds, first, jobs;
+    const char *plant, *unreachable;
+};
+
+#define WORLD(field) offsetof(struct options, world.field)
+
+static const struct cli_option options[] = {
+        {"scenario", 0, CLI_OPTION_TEXT, WORLD(scenario), "FILE", "bench/faults.yaml", 0, 0, NULL,
+                "a built-in scenario or a file"},
+        {"policy", 0, CLI_OPTION_TEXT, WORLD(policy), "FILE", "bench/faults-policy.yaml", 0, 0,
+                NULL, "a preset or a SharingPolicy file"},
+        {"caps", 0, CLI_OPTION_CHOICE, WORLD(caps), "CAPS", "operator", 0, 0, cli_caps_choices,
+                "what the nodes can express"},
+        {"rate", 0, CLI_OPTION_TEXT, WORLD(faults), "RATE", "0.05", 0, 0, NULL,
+                "chance of a fault of a write, a fact batch, a node-hour"},
+        {"owner-patch-delay", 0, CLI_OPTION_TEXT, WORLD(owner_patch_delay), "HOURS", "0.5", 0, 0,
+                NULL, "how long owners take"},
+        {"days", 0, CLI_OPTION_NUMBER, WORLD(days), "N", "2", 1, 366, NULL, "virtual days"},
+        {"seeds", 0, CLI_OPTION_NUMBER, offsetof(struct options, seeds), "N", "200", 1, 100000,
+                NULL, "how many seeds"},
+        {"first", 0, CLI_OPTION_NUMBER, offsetof(struct options, first), "SEED", "1", 0, UINT32_MAX,
+                NULL, "the first of them"},
+        {"jobs", 0, CLI_OPTION_NUMBER, offsetof(struct options, jobs), "N", "2", 1, 64, NULL,
+                "processes"},
+        {"plant", 0, CLI_OPTION_TEXT, offsetof(struct options, plant), "REASON", NULL, 0, 0, NULL,
+                "a guard or check to plant a bug in, or all"},
+        {"unreachable", 0, CLI_OPTION_TEXT, offsetof(struct options, unreachable), "FILE",
+                "test/data/faults_unreachable.txt", 0, 0, NULL,
+                "the cells that cannot be, with the reason"},
+        {0},
+};
+
+static const struct cli_verb verb = {
+        .name = "faults",
+        .usage = "[options]",
+        .summary = "The loop under faults, over many seeds.",
+        .options = options,
+};
+
+/* What a seed came to; no pointers, it crosses processes. */
+struct outcome {
+    struct sim_coverage coverage;
+    uint64_t rollouts, undone, abandoned, steps, kills;
+    uint32_t nodes; /* that the scenario always has */
+    int64_t gpus_mean_milli;
+    char violation[192]; /* "" = none */
+};
+
+struct run {
+    const struct options *options;
+    enum core_reason plant; /* NONE = no bug */
+};
+
+static uint32_t least_nodes(const struct sim_scenario *s)
+{
+    uint32_t nodes = 0;
+    for (uint32_t i = 0; i < s->group_count; i++)
+        nodes += s->groups[i].min;
+    return nodes;
+}
+
+static void take_result(const struct report_result *r, struct outcome *o)
+{
+    for (unsigned i = 0; i < CORE_CHANGE_COUNT; i++) {
+        bool of_a_node = i < CORE_CHANGE_OWNER_POINT;
+        o->rollouts += of_a_node ? r->totals.begun[i] : 0;
+    }
+    o->undone = r->totals.undone;
+    o->abandoned = r->totals.abandoned;
+    o->steps = r->steps;
+    o->kills = r->after.harm.memory_kills;
+    o->gpus_mean_milli = r->after.gpus_provisioned_mean_milli;
+}
+
+static int run_seed(uint32_t index, void *ret_result, const void *context)
+{
+    const struct run *run = context;
+    struct outcome *o = ret_result;
+    struct cli_world_options world = run->options->world;
+    world.seed = run->options->first + index;
+    struct arena *a = arena_new((size_t)8 << 30);
+    struct sim_config config;
+    struct err e = {0};
+    struct report_result *result = ARENA_NEW(a, struct report_result);
+    int rc = cli_input_load(a, &world, &config, &e);
+    config.skip_bounds = true;
+    config.skip_baselines = true;
+    config.coverage = &o->coverage;
+    if (run->plant != CORE_REASON_NONE)
+        config.core.plant_bug[run->plant] = true;
+    if (rc == 0) {
+        o->nodes = least_nodes(config.scenario);
+        rc = sim_run(&config, a, result, &e);
+    }
+    if (rc == 0 || rc == -EPROTO)
+        take_result(result, o);
+    if (rc == -EPROTO)
+        (void)snprintf(o->violation, sizeof o->violation, "%s", e.text);
+    else if (rc < 0)
+        (void)fprintf(stderr, "faults: seed %llu: %s\n", (unsigned long long)world.seed, e.text);
+    (void)arena_free(a);
+    return rc == -EPROTO ? 0 : rc;
+}
+
+/* -- the table ---------------------------------------------------------------------------------
+ */
+
+struct sum {
+    struct sim_coverage coverage;
+    uint64_t rollouts, rollouts_least, undone, abandoned, steps, kills;
+    uint32_t nodes_least, violations;
+    int64_t gpus_milli;
+};
+
+static void add_up(struct sum *sum, const struct outcome *o)
+{
+    for (unsigned f = 0; f < SIM_FAULT_COUNT; f++)
+        sum->coverage.faults[f] += o->coverage.faults[f];
+    for (unsigned s = 0; s < CORE_STEP_COUNT; s++) {
+        for (unsigned r = 0; r < CORE_ROLLOUT_STATE_COUNT; r++) {
+            sum->coverage.visits[s][r] += o->coverage.visits[s][r];
+            for (unsigned f = 0; f < SIM_FAULT_COUNT; f++)
+                sum->coverage.table[s][r][f] += o->coverage.table[s][r][f];
+        }
+    }
+    sum->coverage.actions += o->coverage.actions;
+    sum->rollouts += o->rollouts;
+    sum->undone += o->undone;
+    sum->abandoned += o->abandoned;
+    sum->steps += o->steps;
+    sum->kills += o->kills;
+    sum->gpus_milli += o->gpus_mean_milli;
+    sum->violations += o->violation[0] != '\0';
+    if (o->violation[0] == '\0' && o->rollouts < sum->rollouts_least)
+        sum->rollouts_least = o->rollouts;
+    if (o->nodes < sum->nodes_least)
+        sum->nodes_least = o->nodes;
+}
+
+static bool print_faults(const struct sum *sum, uint64_t seeds)
+{
+    bool enough = true;
+    (void)puts("fault                   count");
+    for (unsigned f = 0; f < SIM_FAULT_COUNT; f++) {
+        /* The bar is for 200 seeds; fewer are measured in proportion. */
+        bool few =
+                sum->coverage.faults[f] * 200 < FAULTS_AT_LEAST * num_min_u32((uint32_t)seeds, 200);
+        (void)printf("%-20s %8llu%s\n", sim_fault_name((enum sim_fault)f),
+                (unsigned long long)sum->coverage.faults[f], few ? "  too few" : "");
+        enough = enough && !few;
+    }
+    return enough;
+}
+
+/* One line a cell of (step, state); 'x' = cannot be, '!' = cannot be and was, '0' = empty.  True
+ * when no cell is empty that could be filled, and none is filled that cannot be. */
+static bool print_table(const struct sum *sum, const struct sim_cells *cells)
+{
+    uint32_t empty = 0, wrong = 0, filled = 0;
+    (void)printf("\n%-16s %-9s %8s", "step", "state", "visits");
+    for (unsigned f = 0; f < SIM_FAULT_COUNT; f++)
+        (void)printf(" %6.6s", sim_fault_name((enum sim_fault)f));
+    (void)putchar('\n');
+    for (unsigned s = 0; s < CORE_STEP_COUNT; s++) {
+        for (unsigned r = 0; r < CORE_ROLLOUT_STATE_COUNT; r++) {
+            bool reachable = core_rollout_cell_reachable(s, r);
+            if (reachable)
+                (void)printf("%-16s %-9s %8llu", core_step_name(s), core_rollout_state_name(r),
+                        (unsigned long long)sum->coverage.visits[s][r]);
+            for (unsigned f = 0; f < SIM_FAULT_COUNT; f++) {
+                uint64_t count = sum->coverage.table[s][r][f];
+                bool dead = cells->unreachable[s][r][f];
+                empty += !dead && count == 0;
+                wrong += dead && count > 0;
+                filled += !dead && count > 0;
+                if (reachable && dead)
+                    (void)printf(count > 0 ? " !%5llu" : "      x", (unsigned long long)count);
+                else if (reachable)
+                    (void)printf(" %6llu", (unsigned long long)count);
+            }
+            if (reachable)
+                (void)putchar('\n');
+        }
+    }
+    (void)printf("cells: %u filled, %u empty, %u reached that are listed as unreachable\n", filled,
+            empty, wrong);
+    return empty == 0 && wrong == 0;
+}
+
+/* The list must name every cell of a step that a rollout never is at. */
+static bool list_agrees(const struct sim_cells *cells)
+{
+    bool agrees = true;
+    for (unsigned s = 0; s < CORE_STEP_COUNT; s++) {
+        for (unsigned r = 0; r < CORE_ROLLOUT_STATE_COUNT; r++) {
+            bool any = false, all = true;
+            for (unsigned f = 0; f < SIM_FAULT_COUNT; f++) {
+                any = any || cells->unreachable[s][r][f];
+                all = all && cells->unreachable[s][r][f];
+            }
+            if (core_rollout_cell_reachable(s, r) == all) {
+                (void)printf("the list disagrees with the core on %s %s\n", core_step_name(s),
+                        core_rollout_state_name(r));
+                agrees = false;
+            }
+        }
+    }
+    return agrees;
+}
+
+static void print_violations(const struct options *o, const struct outcome *outcomes)
+{
+    for (uint32_t i = 0; i < o->seeds; i++) {
+        if (outcomes[i].violation[0] == '\0')
+            continue;
+        (void)printf("VIOLATION %s\n  slicewright simulate --scenario %s --policy %s --caps %s "
+                     "--owner-patch-delay %s --days %llu --seed %llu --faults %s\n",
+                outcomes[i].violation, o->world.scenario, o->world.policy,
+                cli_caps_choices[o->world.caps], o->world.owner_patch_delay,
+                (unsigned long long)o->world.days, (unsigned long long)(o->first + i),
+                o->world.faults);
+    }
+}
+
+static int read_cells(const struct options *o, struct sim_cells *ret_cells)
+{
+    struct buf text = {0};
+    struct err e = {0};
+    int rc = os_file_read(o->unreachable, CELLS_BYTES_MAX, &text, &e);
+    if (rc == 0)
+        rc = sim_cells_parse(buf_str(&text), ret_cells, &e);
+    if (rc != 0)
+        (void)fprintf(stderr, "faults: %s: %s\n", o->unreachable, e.text);
+    buf_clear(&text);
+    return rc;
+}
+
+static bool report(const struct options *o, const struct outcome *outcomes, const struct sum *sum,
+        const struct sim_cells *cells)
+{
+    char gpus[32];
+    print_violations(o, outcomes);
+    bool ok = print_faults(sum, o->seeds);
+    ok = print_table(sum, cells) && ok;
+    ok = list_agrees(cells) && ok;
+    (void)printf("%llu seeds x %llu days, %u nodes or more, %s GPUs, %llu steps, %llu actions\n",
+            (unsigned long long)o->seeds, (unsigned long long)o->world.days, sum->nodes_least,
+            str_format_fixed(sum->gpus_milli / (int64_t)o->seeds, 3, gpus),
+            (unsigned long long)sum->steps, (unsigned long long)sum->coverage.actions);
+    (void)printf("rollouts a day: %llu in the mean, %llu in the least seed; %llu undone, %llu "
+                 "abandoned; %llu memory kills\n",
+            (unsigned long long)(sum->rollouts / o->seeds / o->world.days),
+            (unsigned long long)(sum->rollouts_least / o->world.days),
+            (unsigned long long)sum->undone, (unsigned long long)sum->abandoned,
+            (unsigned long long)sum->kills);
+    (void)printf("violations: %u\n", sum->violations);
+    return ok && sum->violations == 0 && sum->rollouts_least >= ROLLOUTS_A_DAY * o->world.days &&
+           sum->nodes_least >= NODES_AT_LEAST;
+}
+
+static int bench(const struct options *o)
+{
+    struct run run = {.options = o};
+    struct bench_jobs jobs = {
+            .count = (uint32_t)o->seeds,
+            .processes = (uint32_t)o->jobs,
+            .result_size = sizeof(struct outcome),
+            .run = run_seed,
+            .context = &run,
+            .label = "faults",
+    };
+    static struct sim_cells cells;
+    static struct sum sum = {.rollouts_least = UINT64_MAX, .nodes_least = UINT32_MAX};
+    void *memory = NULL;
+    if (read_cells(o, &cells) != 0)
+        return 2;
+    int failed = bench_jobs_run(&jobs, &memory);
+    if (failed < 0)
+        return 2;
+    const struct outcome *outcomes = memory;
+    for (uint32_t i = 0; i < jobs.count; i++)
+        add_up(&sum, &outcomes[i]);
+    bool ok = report(o, outcomes, &sum, &cells);
+    (void)printf("%s, %d seeds did not run\n", ok ? "every bar is met" : "a bar is missed", failed);
+    bench_jobs_release(&jobs, memory);
+    return ok && failed == 0 ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {0};
+    struct cli_positionals pos;
+    struct err e = {0};
+    enum cli_parsed parsed = cli_option_parse(&verb, argc, argv, &o, &pos, &e);
+    if (parsed == CLI_PARSED_HELP)
+        return cli_option_print_help(&verb);
+    if (parsed == CLI_PARSED_ERROR)
+        return cli_usage_error(verb.name, &e);
+    o.world.gpus_per_node = 1;
+    return bench(&o);
+}
