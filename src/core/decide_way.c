@@ -153,8 +153,14 @@ int64_t decide_gpu_price(const struct place_kind *kind)
     return kind->microusd_per_hour / kind->gpus_per_node;
 }
 
+/* An owner that was moved once stays, unless much is gained: a tenth of what it costs alone. */
+enum { STAY_DIVISOR = 10 };
+
 static int64_t switch_cost(const struct builder *b, const struct place_owner *owner, uint32_t kind)
 {
+    const struct place_option *now = &b->options[owner->option_first];
+    if (now->technique != MODEL_TECHNIQUE_EXCLUSIVE)
+        return num_muldiv_i64(decide_gpu_price(&b->kinds[kind]), owner->pods, STAY_DIVISOR);
     int64_t hours = num_max_i64(1, b->run->policy->owner_dwell_ns / NUM_NS_PER_HOUR);
     return num_muldiv_i64(
             decide_gpu_price(&b->kinds[kind]), owner->pods, hours * SWITCH_COST_DIVISOR);
