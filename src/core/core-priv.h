@@ -156,7 +156,7 @@ struct core {
     struct core_picture_store store;
     struct core_decider *decider;
     struct core_now now;
-    int64_t started_mono_ns;
+    int64_t started_wall_ns;
     bool started;
     struct arena *step; /* of this step's output */
 

@@ -173,8 +173,8 @@ void core_step(struct core *c, const struct core_now *now, const struct core_fac
             .epoch = now->epoch};
     if (!c->started) {
         c->started = true;
-        c->started_mono_ns = now->mono_ns;
-        c->collect_mono_ns = now->mono_ns;
+        c->started_wall_ns = c->now.wall_ns;
+        c->collect_mono_ns = c->now.mono_ns;
     }
     arena_reset(c->step);
     c->action_count = 0;

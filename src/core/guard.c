@@ -51,15 +51,23 @@ uint32_t core_evictions_in_hour(const struct core *c, uint16_t cluster)
     return n;
 }
 
-/* What the policy allows this hour.  A controller that was started again does not know what the
- * one before it evicted, so its allowance grows from nothing: a restart can never double it. */
-static uint32_t evictions_allowed(const struct core *c)
+/* What a controller before us may have evicted in the hour that ends now.  Whom it evicted is not
+ * written anywhere, but each of them was made anew by its owner: the pods that are younger than an
+ * hour and older than this controller bound their number.  So a restart cannot double the budget.
+ */
+static uint32_t evictions_before_us(const struct core *c, uint16_t cluster)
 {
-    const struct policy *p = core_pic(c)->policy;
-    if (c->now.epoch <= 1) /* the first start there was */
-        return p->max_evictions_per_hour;
-    int64_t up = num_min_i64(c->now.mono_ns - c->started_mono_ns, CORE_HOURS(1));
-    return (uint32_t)num_muldiv_i64(p->max_evictions_per_hour, up, CORE_HOURS(1));
+    const struct core_picture *pic = core_pic(c);
+    int64_t since = c->now.wall_ns - CORE_HOURS(1);
+    uint32_t n = 0;
+    if (c->now.epoch <= 1 || since > c->started_wall_ns)
+        return 0;
+    for (uint32_t i = 0; i < pic->pod_count; i++) {
+        const struct core_pod_fact *p = &pic->pods[i].fact;
+        n += pic->pods[i].live && p->cluster == cluster && p->owner != 0 &&
+             p->created_wall_ns > since && p->created_wall_ns <= c->started_wall_ns;
+    }
+    return n;
 }
 
 /* A rollout counts from its claim until the node is given back; a retiring node only until it is
@@ -380,8 +388,8 @@ enum core_reason core_guard_evict(
     bool bare = p->owner == CORE_NO_INDEX || pic->owners[p->owner].fact.kind == MODEL_OWNER_BARE;
     if (bare && on(c, CORE_REASON_GUARD_BARE_POD, strict))
         return CORE_REASON_GUARD_BARE_POD;
-    uint32_t used = core_evictions_in_hour(c, cluster);
-    uint32_t allowed = evictions_allowed(c);
+    uint32_t used = core_evictions_in_hour(c, cluster) + evictions_before_us(c, cluster);
+    uint32_t allowed = pic->policy->max_evictions_per_hour;
     if (used >= allowed && on(c, CORE_REASON_GUARD_BUDGET_EVICTIONS, strict)) {
         core_why_add(why, "evictions_in_hour", used);
         core_why_add(why, "evictions_allowed", allowed);

@@ -59,7 +59,7 @@ struct twin_pod {
     char pool[32];
     uint8_t gpu, start;
     uint8_t id; /* 255 = the whole-GPU id, else the replica or instance */
-    int64_t gone_at, bound_at;
+    int64_t created_at, gone_at, bound_at;
 };
 
 struct twin_owner {
@@ -89,6 +89,7 @@ struct twin {
     struct policy policy;
     bool devices_known;
     bool autoscaler;
+    bool native; /* admission binds pods where the core says, and nowhere else */
     /* facts that wait to be told: copied texts live in `arena` */
     struct core_fact queue[TWIN_QUEUE];
     int64_t due[TWIN_QUEUE];
@@ -101,6 +102,8 @@ struct twin {
     int64_t grace_ns;       /* that an evicted pod takes to go */
     uint64_t double_booked; /* times that kubelet handed a GPU in use out again */
     uint64_t evictions;
+    struct core_action proposed; /* the last owner patch; its views are not to be looked at */
+    uint64_t proposals;
 };
 
 /* ---- making one ---- */
@@ -238,6 +241,7 @@ static inline void twin_owners_run(struct twin *t)
                     .uid = t->next_uid++,
                     .owner = o,
                     .node = -1,
+                    .created_at = t->mono,
                     .resource = w->resource};
             memcpy(t->pods[p].pool, w->pool, sizeof(w->pool));
             have++;
@@ -325,7 +329,7 @@ static inline void twin_pods_run(struct twin *t)
         if (pod->terminating && t->mono >= pod->gone_at) {
             pod->live = false;
             pod->dirty = true;
-        } else if (pod->node < 0 && !pod->terminating) {
+        } else if (pod->node < 0 && !pod->terminating && !t->native) {
             twin_schedule(t, pod);
         }
     }
@@ -410,7 +414,7 @@ static inline void twin_tell_node(struct twin *t, int i, int64_t lag)
             .caps = {.share = n->cannot_share ? CORE_SHARE_NONE : CORE_SHARE_NODE_RESOURCE,
                     .relayout = CORE_RELAYOUT_GPU_REBUILD,
                     .mode_change_resets_node = true,
-                    .steer = CORE_STEER_POOL},
+                    .steer = t->native ? CORE_STEER_DEVICE : CORE_STEER_POOL},
             .ready = true,
             .frozen = n->frozen,
             .excluded = n->excluded,
@@ -451,6 +455,7 @@ static inline void twin_tell_pod(struct twin *t, int i, int64_t lag)
             .resource = p->resource,
             .count = 1,
             .pool = twin_str(t, p->pool),
+            .created_wall_ns = TWIN_START_NS + p->created_at,
             .device_count = t->devices_known && p->node >= 0};
     f.pod.devices[0].gpu = p->gpu;
     f.pod.devices[0].start = p->start;
@@ -638,14 +643,24 @@ static inline bool twin_apply(struct twin *t, const struct core_action *a)
             return true;
         }
         return false;
-    case CORE_ACTION_OWNER_PATCH: {
-        struct twin_owner *o = &t->owners[a->target - 50];
-        o->resource = a->owner.resource;
-        twin_set(o->pool, sizeof(o->pool), a->owner.pool);
-        o->dirty = true;
+    case CORE_ACTION_OWNER_PATCH:
+        if (!t->owners[a->target - 50].live)
+            return false;
+        t->proposed = *a;
+        t->proposals++;
         return true;
-    }
     case CORE_ACTION_POD_ASSIGN:
+        for (int p = 0; p < TWIN_PODS; p++) {
+            struct twin_pod *pod = &t->pods[p];
+            if (!pod->live || pod->uid != a->target || pod->node >= 0)
+                continue;
+            pod->node = (int)a->assign.node - 1;
+            pod->gpu = a->assign.gpu;
+            pod->bound_at = t->mono;
+            pod->dirty = true;
+            return true;
+        }
+        return false;
     case CORE_ACTION_SOLVE:
     case CORE_ACTION_COUNT:
         break;
@@ -657,6 +672,14 @@ static inline bool twin_conflict(const struct twin *t, const struct core_action 
 {
     return a->kind == CORE_ACTION_NODE_PATCH && t->nodes[a->target - 1].live &&
            a->precondition < t->nodes[a->target - 1].version;
+}
+
+/* The owner does what was proposed to it last. */
+static inline void twin_owner_act(struct twin *t)
+{
+    struct twin_owner *o = &t->owners[t->proposed.target - 50];
+    o->resource = t->proposed.owner.resource;
+    o->dirty = true;
 }
 
 /* Carries an action out, with a fault now and then, and tells the outcome. */
