@@ -17,6 +17,8 @@ enum {
     USAGE_GROWTH_BINS = 24,
     USAGE_PEAK_BINS = 72, /* 8 an octave from 512 MiB: an answer is at most 9 % too large */
     USAGE_MEMORY_MIB_MAX = 1 << 20,
+    USAGE_RISK_CELLS =
+            256, /* of usage_memory_risk_ppm(): each growth is rounded up to one of them */
     USAGE_MEMORY_PEERS_MIN = 3, /* fewer siblings than that say nothing about a quantile */
 };
 

@@ -236,7 +236,7 @@ struct usage_reserve usage_memory_reserve(
 /* TUNING: cells of the room that the members' growth shares.  Each growth is rounded up to a cell,
  * so eight members look at most 3 % larger than they are; four times as many cells cost a simulated
  * week a third of its time and changed 2 of 670 decisions. */
-enum { RISK_CELLS = 256, ONE_BITS = 30 };
+enum { RISK_CELLS = USAGE_RISK_CELLS, ONE_BITS = 30 };
 #define ONE (UINT32_C(1) << ONE_BITS)
 
 /* Chances of the sum of growth by cells; what passes the last cell is missing from the sum. */

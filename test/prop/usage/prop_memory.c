@@ -144,7 +144,7 @@ static void risk_is_enumeration(uint64_t seed)
         uint32_t exact = ways_above(known, count, limit > 0 ? limit : 0, &all);
         assert_true((uint64_t)ppm * all >= (uint64_t)exact * 1000000);
         /* Not above what a limit lower by the grid's rounding would give. */
-        int64_t slack = limit > base ? ((limit - base) / 1024 + 1) * count : 0;
+        int64_t slack = limit > base ? ((limit - base) / USAGE_RISK_CELLS + 1) * count : 0;
         uint32_t most = ways_above(known, count, limit - slack, &all);
         assert_true((uint64_t)ppm * all <= (uint64_t)most * 1000000 + 2 * (uint64_t)all);
     }
