@@ -64,7 +64,7 @@ struct outcome {
     uint64_t rollouts, undone, abandoned, steps, kills;
     uint32_t nodes; /* that the scenario always has */
     int64_t gpus_mean_milli;
-    char violation[192]; /* "" = none */
+    char violation[sizeof(((struct err *)0)->text)]; /* "" = none */
 };
 
 struct run {

@@ -93,6 +93,8 @@ struct core_rollout {
     struct core_intent intent;
     char record[CORE_ANNOTATION_MAX + 1]; /* the annotation that the node should carry */
     uint32_t record_len;
+    uint16_t entered[CORE_ROLLOUT_STATE_COUNT]; /* at entered_mono_ns: steps by state, bits */
+    int64_t entered_mono_ns;
     /* What outlives a rollout on its node. */
     bool held;
     int64_t held_until_mono_ns;  /* then it is lifted and may be asked for anew */

@@ -235,6 +235,8 @@ bool core_rollout_status_get(
         return false;
     const struct core_rollout *r = &core->rollouts[row];
     ret_status->next_retry_mono_ns = r->retry_mono_ns;
+    if (r->entered_mono_ns == core->now.mono_ns)
+        memcpy(ret_status->entered, r->entered, sizeof(r->entered));
     if (!core_rollout_active(r))
         return false;
     ret_status->state = core_rollout_state(r);

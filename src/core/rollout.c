@@ -138,6 +138,10 @@ void core_rollout_enter(struct core *c, struct core_rollout *r, uint32_t at)
     }
     enum core_rollout_state state = core_rollout_state(r);
     c->coverage.cells[core_rollout_step(r)][state]++;
+    if (r->entered_mono_ns != c->now.mono_ns)
+        memset(r->entered, 0, sizeof(r->entered));
+    r->entered_mono_ns = c->now.mono_ns;
+    r->entered[state] |= (uint16_t)(1u << core_rollout_step(r));
     if (!core_rollout_cell_reachable(core_rollout_step(r), state))
         core_violate(c, CORE_REASON_CHECK_UNREACHABLE, r->uid);
 }

@@ -67,6 +67,9 @@ struct core_rollout_status {
     uint32_t attempt;      /* of the step's write */
     int64_t since_wall_ns; /* of the rollout */
     int64_t next_retry_mono_ns;
+    /* [state] bit s: step s was entered in that state at the last core_step(), those that were
+     * passed at once included; also of a rollout that ended then. */
+    uint16_t entered[CORE_ROLLOUT_STATE_COUNT];
 };
 
 /* False, state NONE, when the node has no rollout. */

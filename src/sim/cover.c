@@ -16,6 +16,7 @@ enum { AMBUSHES_MAX = 4096 };
 static bool status_of(
         const struct sim_world *w, uint32_t node, struct core_rollout_status *ret_status)
 {
+    *ret_status = (struct core_rollout_status){0};
     return w->core != NULL && node != SIM_NONE && w->nodes[node].live &&
            core_rollout_status_get(w->core, sim_uid(SIM_UID_NODE, node), ret_status);
 }
@@ -61,16 +62,18 @@ static uint32_t in_force(const struct sim_world *w, uint32_t node)
     return mask;
 }
 
-static void count_in_force(
-        struct sim_world *w, uint32_t node, const struct core_rollout_status *s, bool entered)
+/* Adds the faults of `mask` to the cells that the rollout came to in the controller's step. */
+static void count_entered(struct sim_world *w, const struct core_rollout_status *s, uint32_t mask)
 {
-    struct sim_node *n = &w->nodes[node];
-    uint32_t mask = in_force(w, node);
-    uint32_t fresh = entered ? mask : mask & ~n->cover_mask;
-    n->cover_mask = mask;
-    for (unsigned f = 0; f < SIM_FAULT_COUNT && fresh >> f != 0; f++) {
-        if (fresh >> f & 1)
-            count_cell(w, s, (enum sim_fault)f);
+    struct sim_coverage *c = w->config->coverage;
+    for (unsigned state = 0; c != NULL && state < CORE_ROLLOUT_STATE_COUNT; state++) {
+        for (unsigned step = 0; s->entered[state] >> step != 0; step++) {
+            if ((s->entered[state] >> step & 1) == 0)
+                continue;
+            c->visits[step][state]++;
+            for (unsigned f = 0; mask >> f != 0; f++)
+                c->table[step][state][f] += mask >> f & 1;
+        }
     }
 }
 
@@ -87,7 +90,7 @@ static void spring(struct sim_world *w, uint32_t node, const struct core_rollout
     }
 }
 
-void sim_cover_mark(struct sim_world *w)
+void sim_cover_mark(struct sim_world *w, bool stepped)
 {
     if (w->config->faults_ppm == 0)
         return;
@@ -95,18 +98,19 @@ void sim_cover_mark(struct sim_world *w)
         uint32_t node = w->nodes_live.items[i];
         struct sim_node *n = &w->nodes[node];
         struct core_rollout_status s;
-        if (!status_of(w, node, &s)) {
-            n->cover_cell = 0;
-            continue;
-        }
-        uint64_t cell = prng_mix(s.plan, (uint64_t)s.step << 8 | (uint64_t)s.state) | 1;
-        bool entered = n->cover_cell != cell;
-        n->cover_cell = cell;
-        if (entered && w->config->coverage != NULL)
-            w->config->coverage->visits[s.step][s.state]++;
+        bool active = status_of(w, node, &s);
+        bool entered = stepped && active && s.entered[s.state] >> s.step & 1;
         if (entered)
             spring(w, node, &s);
-        count_in_force(w, node, &s, entered);
+        uint32_t mask = in_force(w, node);
+        uint32_t fresh = mask & ~n->cover_mask;
+        n->cover_mask = mask;
+        if (stepped)
+            count_entered(w, &s, mask);
+        for (unsigned f = 0; active && !entered && fresh >> f != 0; f++) {
+            if (fresh >> f & 1)
+                count_cell(w, &s, (enum sim_fault)f);
+        }
     }
 }
 

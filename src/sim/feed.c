@@ -434,7 +434,7 @@ void sim_feed_step(struct sim_world *w, uint64_t generation)
     w->core_at_ns = 0;
     if (w->config->faults_ppm > 0 && w->listed)
         sim_fault_batch(w, w->direct_count > 0);
-    sim_cover_mark(w);
+    sim_cover_mark(w, false);
     bool restarted = !w->listed;
     uint32_t count = collect(w);
     struct core_now now = {sim_feed_wall(w), w->now_ns, w->epoch};
@@ -446,7 +446,7 @@ void sim_feed_step(struct sim_world *w, uint64_t generation)
     }
     core_step(w->core, &now, w->batch, count, &out);
     w->listed = true;
-    sim_cover_mark(w);
+    sim_cover_mark(w, true);
     struct sim_step step = {w->steps, &now, w->batch, count, restarted, &out, w->core};
     if (w->config->after_step != NULL)
         w->config->after_step(w->config->context, &step);

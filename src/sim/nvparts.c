@@ -31,8 +31,9 @@ static int64_t key_visible_ns(
 {
     uint64_t draw = prng_mix(prng_mix(w->config->seed, node), prng_mix(key->version, 0x6b6579));
     int64_t lag = (int64_t)(draw % 120) * SIM_SECOND;
+    /* A kubelet whose watch hangs is late by minutes, or by most of an hour. */
     if (w->nodes[node].extra_lag_until_ns > key->put_ns)
-        lag += 5 * SIM_MINUTE;
+        lag += (5 + (int64_t)(draw >> 32) % 40) * SIM_MINUTE;
     return key->put_ns + lag;
 }
 

@@ -196,9 +196,7 @@ struct sim_node {
     uint32_t mig_fault; /* armed: enum sim_fault, or SIM_FAULT_COUNT */
     int64_t extra_lag_until_ns;
     uint32_t mig_bitten; /* the fault that struck the last apply, or SIM_FAULT_COUNT */
-    /* cover.c: where its rollout was seen last, and under which faults. */
-    uint64_t cover_cell;
-    uint32_t cover_mask;
+    uint32_t cover_mask; /* cover.c: the faults that were in force when it looked last */
 };
 
 /* A key of one of our ConfigMaps. */
@@ -458,7 +456,8 @@ void sim_fault_hour(struct sim_world *w); /* node-hours: deaths, armed MIG fault
 /* -- cover.c: the table of (step kind, rollout state, fault) ----------------------------------
  */
 
-void sim_cover_mark(struct sim_world *w); /* where the rollouts are, and what is in force */
+/* Where the rollouts are, and what is in force; stepped: right after the controller's step. */
+void sim_cover_mark(struct sim_world *w, bool stepped);
 void sim_cover_strike(struct sim_world *w, uint32_t node, enum sim_fault f);
 void sim_cover_kill(struct sim_world *w); /* before the controller is dropped */
 void sim_cover_write(struct sim_world *w, const struct core_action *a, enum sim_fault f);
