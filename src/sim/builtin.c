@@ -209,13 +209,13 @@ static void add_jobs(struct sim_scenario *s, const struct jobs *j)
 static void default_groups(struct sim_scenario *s)
 {
     static const struct group_text us[] = {
-            {"us-a100-80", "A100-80GB", 4, 96, 680, 14, 13723552},
+            {"us-a100-80", "A100-80GB", 4, 96, 680, 15, 13723552},
             {"us-h100", "H100-80GB", 8, 192, 2048, 3, 55040000},
             {"us-l4", "L4", 4, 48, 192, 10, 4601600},
             {"us-t4", "T4", 4, 48, 192, 8, 3912000},
     };
     static const struct group_text eu[] = {
-            {"eu-a100-40", "A100-40GB", 4, 48, 340, 10, 14991900},
+            {"eu-a100-40", "A100-40GB", 4, 48, 340, 9, 14991900},
             {"eu-l4", "L4", 1, 16, 64, 16, 1205800},
             {"eu-h100", "H100-80GB", 2, 52, 468, 4, 28135100},
     };
@@ -225,20 +225,51 @@ static void default_groups(struct sim_scenario *s)
         add_group(s, 1, &eu[i]);
 }
 
+/* Latency-sensitive pods that fill whole GPUs, for some hours of each day, while these are scarce:
+ * shared nodes have to become exclusive again. */
+static void add_bursts(struct sim_scenario *s)
+{
+    static const struct {
+        const char *name, *gpu;
+        uint16_t cluster;
+        uint32_t memory, few, many;
+    } bursts[] = {
+            {"shop/flash-sale", "A100-80GB", 0, 45000, 3, 7},
+            {"media/live-event", "A100-40GB", 1, 24000, 2, 5},
+    };
+    for (unsigned i = 0; i < sizeof bursts / sizeof bursts[0]; i++) {
+        struct sim_owner_spec *o = add_owner(s, bursts[i].cluster, bursts[i].name,
+                MODEL_OWNER_DEPLOYMENT, MODEL_CLASS_LATENCY_SENSITIVE);
+        o->gpu_models = models(bursts[i].gpu, NULL);
+        o->max_unavailable = 1;
+        o->demand.active_permille = 700;
+        o->demand.level_permille = 420;
+        o->demand.sm_need_permille = 1000;
+        o->demand.memory_mib = bursts[i].memory;
+        o->demand.memory_peak_mib = bursts[i].memory * 5 / 4;
+        static const uint8_t hours[] = {5, 7, 9, 11, 12, 14, 16, 18, 19, 21, 23};
+        for (unsigned k = 0; k < sizeof hours; k++) {
+            o->replicas[hours[k]] = k % 2 == 0 ? bursts[i].few : bursts[i].many;
+            o->replicas[24 + hours[k]] = k % 2 == 0 ? bursts[i].few : 0;
+        }
+    }
+}
+
 static void default_services(struct sim_scenario *s)
 {
     uint64_t a80 = models("A100-80GB", NULL), a40 = models("A100-40GB", NULL);
-    uint64_t l4 = models("L4", NULL), small = models("L4", "T4"), h100 = models("H100-80GB", NULL);
+    uint64_t l4 = models("L4", NULL), small = models("L4", "T4");
     const struct service services[] = {
-            {"shop/search-ranker", 0, a80, 5000, 450, 220, 300, 7000, 9200, 0, true},
+            {"shop/search-ranker", 0, a80, 6000, 450, 220, 250, 7000, 9200, 0, true},
             {"shop/embedder", 0, a80, 6000, 500, 260, 280, 6200, 8800, 0, false},
             {"shop/vision-tagger", 0, a80, 5000, 350, 200, 250, 5600, 8400, 0, false},
             {"shop/fraud-score", 0, small, 5000, 400, 60, 500, 3200, 4600, 0, true},
             {"shop/thumbnails", 0, small, 4000, 300, 60, 600, 2600, 4200, 0, false},
-            {"assist/chat-llm", 0, h100, 3000, 600, 400, 900, 60000, 70000, 0, true},
+            {"assist/chat-llm", 0, a80, 3000, 600, 400, 900, 60000, 70000, 0, true},
+            {"assist/rerank", 0, a80, 5000, 400, 180, 240, 6000, 8600, 0, true},
             {"media/speech", 1, l4, 5000, 380, 90, 600, 4200, 6200, 0, false},
             {"media/captions", 1, a40, 5000, 420, 240, 260, 3300, 4500, 0, false},
-            {"media/live-translate", 1, a40, 3000, 450, 200, 300, 3300, 4400, 0, true},
+            {"media/live-translate", 1, a40, 5000, 450, 200, 250, 3300, 4400, 0, true},
             {"media/moderation", 1, a40, 4000, 300, 180, 250, 3000, 4300, 0, false},
     };
     for (unsigned i = 0; i < sizeof services / sizeof services[0]; i++)
@@ -247,22 +278,11 @@ static void default_services(struct sim_scenario *s)
     s->owners[1].growth_permille_per_day = 60;
     s->owners[2].step_day = 3;
     s->owners[2].step_permille = 1700;
-    s->owners[7].step_day = 4;
-    s->owners[7].step_permille = 500;
-    /* A burst of latency-sensitive pods each working day, while whole A100s are scarce. */
-    struct sim_owner_spec *burst = add_owner(
-            s, 0, "shop/flash-sale", MODEL_OWNER_DEPLOYMENT, MODEL_CLASS_LATENCY_SENSITIVE);
-    burst->gpu_models = a80;
-    burst->max_unavailable = 1;
-    burst->demand.active_permille = 700;
-    burst->demand.level_permille = 420;
-    burst->demand.sm_need_permille = 700;
-    burst->demand.memory_mib = 14000;
-    burst->demand.memory_peak_mib = 20000;
-    for (unsigned h = 11; h < 14; h++)
-        burst->replicas[h] = 8;
-    for (unsigned h = 18; h < 20; h++)
-        burst->replicas[h] = burst->replicas[24 + h] = 6;
+    s->owners[6].growth_permille_per_day = 150;
+    s->owners[8].step_day = 4;
+    s->owners[8].step_permille = 500;
+    s->owners[9].growth_permille_per_day = 120;
+    add_bursts(s);
 }
 
 static void default_batch(struct sim_scenario *s)
@@ -272,9 +292,9 @@ static void default_batch(struct sim_scenario *s)
     const struct jobs jobs[] = {
             {"research/eval", 0, a80, 1, 2500, 20, 110, 12, 320, 500, 11000, 17000, false, false},
             {"research/features", 0, small, 1, 3000, 10, 60, 10, 70, 700, 3500, 5200, true, false},
-            {"research/finetune", 0, a80, 4, 160, 180, 540, 2, 880, 1000, 62000, 72000, false,
+            {"research/finetune", 0, a80, 4, 130, 180, 540, 2, 880, 1000, 62000, 72000, false,
                     true},
-            {"research/pretrain", 0, h100, 8, 60, 480, 1200, 1, 930, 1000, 68000, 76000, false,
+            {"research/pretrain", 0, h100, 8, 25, 480, 1200, 1, 930, 1000, 68000, 76000, false,
                     true},
             {"media/transcode-index", 1, a40, 1, 2200, 15, 80, 10, 300, 350, 3600, 4700, true,
                     false},
