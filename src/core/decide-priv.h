@@ -151,6 +151,7 @@ struct decide_pool {
 struct decide_pool_memory {
     char name[DECIDE_POOL_NAME_MAX];
     uint16_t cluster;
+    uint64_t node;                 /* taken last, see decide_node.c */
     int64_t surplus_since_mono_ns; /* 0 = no surplus */
     uint32_t replicas;             /* now in force */
     uint32_t next_replicas;        /* wanted since ... */

@@ -19,7 +19,7 @@ static const struct place_pack_rules pack_rules = {.join_ppm = 10000,
         .pods_max = 6};
 static const int64_t empty_every_ns = 4 * 60 * NUM_NS_PER_SECOND;
 enum {
-    EMPTY_MOVES_MAX = 3,
+    EMPTY_MOVES_MAX = 8,
     RESERVE_QUANTILE = 900,
     OWN_GROWTH = 400,
     HISTORY_LEAST = 60,

@@ -13,11 +13,36 @@
  */
 enum { MARGIN_PERMILLE = 300 };
 
+/* TUNING: enough for a cut (4 to 8 minutes) and for one that has to be tried again. */
+static const int64_t closing_ns = 25 * 60 * NUM_NS_PER_SECOND;
+
 bool decide_in_window(const struct core_picture *pic, const struct core_now *now)
 {
     for (uint32_t i = 0; i < pic->window_count; i++) {
         if (pic->windows[i].start_wall_ns <= now->wall_ns &&
                 now->wall_ns < pic->windows[i].end_wall_ns)
+            return true;
+    }
+    return false;
+}
+
+/* True in the last part of a window.  A cut for demand that comes later is made as late as the
+ * window allows: a node without pods is taken away by the autoscaler after ten minutes. */
+static bool window_closes(const struct core_picture *pic, const struct core_now *now)
+{
+    for (uint32_t i = 0; i < pic->window_count; i++) {
+        const struct core_window_fact *w = &pic->windows[i];
+        if (w->start_wall_ns <= now->wall_ns && now->wall_ns < w->end_wall_ns)
+            return w->end_wall_ns - now->wall_ns <= closing_ns;
+    }
+    return false;
+}
+
+/* A node on its way into the pool: what waits may be served by it. */
+static bool cut_under_way(const struct decide_run *run, uint32_t index)
+{
+    for (uint32_t i = 0; i < run->pic->node_count; i++) {
+        if (run->pic->nodes[i].live && run->nodes[i].pool == index && run->nodes[i].entering)
             return true;
     }
     return false;
@@ -247,9 +272,13 @@ static void pool_cut(struct decide_run *run, uint32_t index)
         if (missing == 0)
             return;
         if (!decide_in_window(run->pic, run->now)) {
-            refuse_window(run, pool, missing);
+            if (pool->pending > 0)
+                refuse_window(run, pool, missing);
             return;
         }
+        bool waited_for = turn == 0 && pool->pending > 0 && !cut_under_way(run, index);
+        if (!waited_for && !window_closes(run->pic, run->now))
+            return;
         for (uint32_t i = 0; i < run->pic->node_count; i++) {
             uint32_t harm = cut_harm(run, i, index);
             if (harm < best_harm) {

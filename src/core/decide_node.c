@@ -16,6 +16,11 @@ static const int64_t surplus_after_ns = 10 * 60 * NUM_NS_PER_SECOND;
 /* The scheduler's own retries come first. */
 static const int64_t patience_ns = 20 * NUM_NS_PER_SECOND;
 
+/* TUNING: pods that may have to make room at once for a latency-sensitive one. */
+enum { TAKE_PODS_MAX = 5 };
+static const int64_t take_every_ns = 2 * NUM_NS_PER_HOUR;
+static const int64_t take_again_ns = 10 * 60 * NUM_NS_PER_SECOND; /* the same wish, told again */
+
 static int64_t node_price(const struct decide_run *run, uint32_t node)
 {
     return run->pic->nodes[node].fact.microusd_per_hour;
@@ -363,6 +368,66 @@ static bool room_open(struct decide_run *run, uint32_t row)
     return false;
 }
 
+static void give_up(struct decide_run *run, uint32_t node, uint32_t row, uint32_t *left)
+{
+    const struct core_pod_view *pod = &run->pic->pods[row];
+    struct decide_pool *pool = &run->pools[run->nodes[node].pool];
+    bool latency = decide_owner_class(run->d, &run->pic->owners[pod->owner].fact) ==
+                   MODEL_CLASS_LATENCY_SENSITIVE;
+    unshare_node(run, node, row, latency);
+    left[node] = run->pic->nodes[node].fact.gpu_count - pod->fact.count;
+    if (!run->nodes[node].retiring)
+        pool->have -= num_min_u32(pool->have, run->nodes[node].slots);
+}
+
+/* No pool can spare a node: the shared node with the fewest pods that may be moved, a handful at
+ * most.  They wait in place of the latency-sensitive pod, for the fresh node that the autoscaler
+ * brings; one such node of a model at a time. */
+static uint32_t lightest_node(const struct decide_run *run, uint32_t row)
+{
+    const struct core_pod_view *pod = &run->pic->pods[row];
+    uint64_t models = run->pic->owners[pod->owner].fact.gpu_models;
+    uint32_t best = CORE_NO_INDEX;
+
+    for (uint32_t i = 0; i < run->pic->node_count; i++) {
+        const struct decide_node *s = &run->nodes[i];
+        const struct core_node_view *view = &run->pic->nodes[i];
+        if (!view->live || view->fact.cluster != pod->fact.cluster || s->mode != DECIDE_MODE_SHARED)
+            continue;
+        if (models != 0 && !(models >> view->fact.gpu & 1))
+            continue;
+        if (s->busy_rollout && s->change == CORE_CHANGE_UNSHARE)
+            return CORE_NO_INDEX;
+        if (!s->usable || s->busy_rollout || s->taken || s->entering || !s->movable ||
+                s->pool == CORE_NO_INDEX || view->pod_count > TAKE_PODS_MAX ||
+                view->fact.gpu_count < pod->fact.count)
+            continue;
+        if (best == CORE_NO_INDEX || view->pod_count < run->pic->nodes[best].pod_count)
+            best = i;
+    }
+    return best;
+}
+
+/* Pods are not made to leave for another more often than that, a model. */
+static bool take_allowed(struct decide_run *run, uint32_t node)
+{
+    const struct core_node_fact *f = &run->pic->nodes[node].fact;
+    struct decide_pool key = {.cluster = f->cluster};
+    (void)snprintf(key.name, sizeof(key.name), "take-%u", f->gpu);
+    struct decide_pool_memory *m = decide_pool_remember(run->d, &key);
+    if (m == NULL)
+        return false;
+    bool same = m->node == f->uid && run->now->mono_ns - m->surplus_since_mono_ns < take_again_ns;
+    bool rested = m->surplus_since_mono_ns == 0 ||
+                  run->now->mono_ns - m->surplus_since_mono_ns >= take_every_ns;
+    if (!same && !rested)
+        return false;
+    if (!same)
+        m->surplus_since_mono_ns = run->now->mono_ns + 1;
+    m->node = f->uid;
+    return true;
+}
+
 static void serve_waiting(struct decide_run *run, uint32_t row, uint32_t *left)
 {
     const struct core_pod_view *pod = &run->pic->pods[row];
@@ -382,14 +447,14 @@ static void serve_waiting(struct decide_run *run, uint32_t row, uint32_t *left)
             continue;
         uint32_t need = latency ? pool->pods : pool->want;
         uint32_t node = spare_node(run, p, need, o->gpu_models, pod->fact.count);
-        if (node == CORE_NO_INDEX)
-            continue;
-        unshare_node(run, node, row, latency);
-        left[node] = run->pic->nodes[node].fact.gpu_count - pod->fact.count;
-        pool->have -=
-                run->nodes[node].retiring ? 0 : num_min_u32(pool->have, run->nodes[node].slots);
-        return;
+        if (node != CORE_NO_INDEX) {
+            give_up(run, node, row, left);
+            return;
+        }
     }
+    uint32_t node = latency ? lightest_node(run, row) : CORE_NO_INDEX;
+    if (node != CORE_NO_INDEX && take_allowed(run, node))
+        give_up(run, node, row, left);
 }
 
 static void waiting_serve(struct decide_run *run)
