@@ -129,15 +129,22 @@ static int parse_subject(const char *text, struct subject *ret, struct err *rete
 }
 
 /* What is kept of the walk: matching decisions, the last `last` of them, and actions. */
+struct kept {
+    uint64_t step;
+    struct core_decision decision;
+};
+
 struct found {
     struct arena *arena;
-    struct core_decision *decisions; /* a ring of `cap` */
+    struct kept *kept; /* a ring of `cap` */
     uint32_t cap;
     uint64_t count;
-    bool named; /* some fact named the subject */
+    uint32_t differs_line; /* of the recording, where a step first came out differently; or 0 */
+    bool named;            /* some fact named the subject */
     struct core_action action;
     bool action_found;
     int64_t action_wall_ns;
+    uint64_t action_step;
 };
 
 static bool about(const struct cli_tape *t, const struct subject *s, const struct core_decision *d)
@@ -160,11 +167,11 @@ static bool about(const struct cli_tape *t, const struct subject *s, const struc
     return false;
 }
 
-static void keep(struct found *f, const struct core_decision *d)
+static void keep(struct found *f, uint64_t step, const struct core_decision *d)
 {
-    struct core_decision *to = &f->decisions[f->count++ % f->cap];
-    *to = *d;
-    to->text = arena_str(f->arena, d->text);
+    struct kept *to = &f->kept[f->count++ % f->cap];
+    *to = (struct kept){step, *d};
+    to->decision.text = arena_str(f->arena, d->text);
 }
 
 static void take_step(struct found *f, const struct cli_tape *t, const struct subject *s,
@@ -172,13 +179,14 @@ static void take_step(struct found *f, const struct cli_tape *t, const struct su
 {
     for (uint32_t i = 0; i < step->output.decision_count; i++) {
         if (about(t, s, &step->output.decisions[i]))
-            keep(f, &step->output.decisions[i]);
+            keep(f, step->inputs.step, &step->output.decisions[i]);
     }
     for (uint32_t i = 0; s->kind == SUBJECT_ACTION && i < step->output.action_count; i++) {
         if (step->output.actions[i].id != s->number)
             continue;
         f->action = step->output.actions[i];
         f->action_found = true;
+        f->action_step = step->inputs.step;
         f->action_wall_ns = step->inputs.now.wall_ns;
     }
 }
@@ -216,12 +224,23 @@ static void put_decision(struct buf *out, const struct cli_tape *t, const struct
     put_evidence(out, d->evidence, d->evidence_count);
 }
 
+static void put_evidence_json(struct json_writer *w, const struct core_evidence *e, uint32_t count)
+{
+    jw_key(w, "evidence");
+    jw_object(w);
+    for (uint32_t i = 0; i < count; i++)
+        jw_kv_i64(w, e[i].name, e[i].value);
+    jw_object_end(w);
+}
+
 static void put_decision_json(
-        struct json_writer *w, const struct cli_tape *t, const struct core_decision *d)
+        struct json_writer *w, const struct cli_tape *t, const struct kept *kept)
 {
     char when[32];
+    const struct core_decision *d = &kept->decision;
     jw_object(w);
     jw_kv_u64(w, "decision", d->seq);
+    jw_kv_u64(w, "step", kept->step);
     jw_kv_cstr(w, "time", civil_format(d->wall_ns, when));
     jw_kv_cstr(w, "change", core_change_name(d->change));
     jw_kv_cstr(w, "verdict", core_verdict_name(d->verdict));
@@ -231,11 +250,7 @@ static void put_decision_json(
     jw_kv_str(w, "pod", cli_tape_name(t, d->pod));
     jw_kv_str(w, "text", d->text);
     jw_kv_fixed(w, "saving_usd_per_hour", d->saving_microusd_per_hour, 6);
-    jw_key(w, "evidence");
-    jw_object(w);
-    for (uint32_t i = 0; i < d->evidence_count; i++)
-        jw_kv_i64(w, d->evidence[i].name, d->evidence[i].value);
-    jw_object_end(w);
+    put_evidence_json(w, d->evidence, d->evidence_count);
     jw_object_end(w);
 }
 
@@ -250,6 +265,22 @@ static void put_action(struct buf *out, const struct cli_tape *t, const struct f
     put_evidence(out, a->evidence, a->evidence_count);
 }
 
+static void put_action_json(struct json_writer *w, const struct cli_tape *t, const struct found *f)
+{
+    char when[32], id[24];
+    const struct core_action *a = &f->action;
+    (void)snprintf(id, sizeof id, "%016llx", (unsigned long long)a->id);
+    jw_object(w);
+    jw_kv_cstr(w, "action", id);
+    jw_kv_u64(w, "step", f->action_step);
+    jw_kv_cstr(w, "time", civil_format(f->action_wall_ns, when));
+    jw_kv_cstr(w, "kind", core_action_name(a->kind));
+    jw_kv_str(w, "target", cli_tape_name(t, a->target));
+    jw_kv_cstr(w, "reason", core_reason_name(a->reason));
+    put_evidence_json(w, a->evidence, a->evidence_count);
+    jw_object_end(w);
+}
+
 static void put_found(
         struct buf *out, const struct cli_tape *t, const struct found *f, uint32_t output)
 {
@@ -262,11 +293,13 @@ static void put_found(
                 (unsigned long long)f->count);
     for (uint64_t i = f->count - kept; i < f->count; i++) {
         if (output == OUTPUT_JSON)
-            put_decision_json(&w, t, &f->decisions[i % f->cap]);
+            put_decision_json(&w, t, &f->kept[i % f->cap]);
         else
-            put_decision(out, t, &f->decisions[i % f->cap]);
+            put_decision(out, t, &f->kept[i % f->cap].decision);
     }
     if (output == OUTPUT_JSON) {
+        if (f->action_found)
+            put_action_json(&w, t, f);
         jw_array_end(&w);
         buf_putc(out, '\n');
     } else if (f->action_found) {
@@ -285,11 +318,21 @@ static int explain(const char *path, const char *what, const struct options *o, 
     if (rc < 0)
         return rc;
     struct found f = {.arena = arena_new((size_t)1 << 30), .cap = (uint32_t)o->last};
-    f.decisions = ARENA_ARRAY(f.arena, struct core_decision, f.cap);
-    while ((rc = cli_tape_next(&tape, &step, reterr)) == 1)
+    f.kept = ARENA_ARRAY(f.arena, struct kept, f.cap);
+    while ((rc = cli_tape_next(&tape, &step, reterr)) == 1) {
         take_step(&f, &tape, &s, &step);
+        if (f.differs_line == 0 && step.verdict.digest_differs)
+            f.differs_line = tape.line;
+    }
+    if (rc == 0 && f.differs_line > 0) {
+        (void)fprintf(stderr,
+                "slicewright explain: %s: line %u: from here on it comes out differently: edited, "
+                "or "
+                "another version\n",
+                path, f.differs_line);
+    }
     if (rc == 0 && f.count == 0 && !f.action_found)
-        rc = err_set(reterr, -ENOENT, "%s: nothing was decided about '%s'", path, what);
+        rc = err_set(reterr, -ENODATA, "%s: nothing was decided about '%s'", path, what);
     if (rc == 0) {
         struct buf out = BUF_INIT(OUTPUT_BYTES_MAX);
         put_found(&out, &tape, &f, o->output);
@@ -315,7 +358,7 @@ int cli_explain_run(int argc, char **argv)
         break;
     }
     int rc = explain(pos.values[0], pos.values[1], &o, &e);
-    if (rc == -ENOENT) {
+    if (rc == -ENODATA) {
         (void)fprintf(stderr, "slicewright explain: %s\n", e.text);
         return CLI_EXIT_NO;
     }

@@ -79,13 +79,13 @@ static void put_area(const struct frame *f, const struct report_run *run, enum s
             (long long)floor10 / 10);
 }
 
-/* The smallest of 1, 2, 5 x 10^k that is at least value / 4, so that 2 to 5 grid lines show. */
+/* The smallest of 1, 2, 5 x 10^k that is at least value / 5, so that 3 to 6 grid lines show. */
 static int64_t grid_step(int64_t value, int64_t unit)
 {
     int64_t step = unit;
     static const int64_t factors[] = {2, 5, 10};
-    for (int64_t base = unit; step * 4 < value; base *= 10) {
-        for (unsigned i = 0; i < 3 && step * 4 < value; i++)
+    for (int64_t base = unit; step * 5 < value; base *= 10) {
+        for (unsigned i = 0; i < 3 && step * 5 < value; i++)
             step = base * factors[i];
     }
     return step;

@@ -104,7 +104,7 @@ static void put_run_row(const struct report_run *run, int64_t top_cost, bool our
             report_percent(t, run->gpus_used_mean_milli, run->gpus_provisioned_mean_milli, 1));
     buf_printf(out, "<td>%s</td>", report_money(t, run->cost_microusd_per_day));
     buf_printf(out, "<td class=\"l\"><span class=\"bar\" style=\"width:%lldpx\"></span></td>",
-            (long long)num_muldiv_i64(run->cost_microusd_per_day, 110, num_max_i64(top_cost, 1)));
+            (long long)num_muldiv_i64(run->cost_microusd_per_day, 80, num_max_i64(top_cost, 1)));
     buf_printf(out, "<td%s>%llu</td>", h->memory_kills ? " class=\"bad\"" : "",
             (unsigned long long)h->memory_kills);
     buf_printf(out, "<td>%s</td>",
@@ -128,7 +128,7 @@ static void put_bound_row(
             "<td>%s</td><td class=\"l\"><span class=\"bar\" style=\"width:%lldpx\"></span>"
             "</td><td colspan=\"6\"></td></tr>\n",
             report_money(t, b->cost_microusd_per_day),
-            (long long)num_muldiv_i64(b->cost_microusd_per_day, 110, num_max_i64(top_cost, 1)));
+            (long long)num_muldiv_i64(b->cost_microusd_per_day, 80, num_max_i64(top_cost, 1)));
 }
 
 static void put_runs(const struct report_result *r, struct buf *out)
@@ -149,19 +149,21 @@ static void put_runs(const struct report_result *r, struct buf *out)
     put_run_row(&r->after, top, true, out);
     if (r->native_known)
         put_run_row(&r->native, top, false, out);
-    put_bound_row("no one can be below: policy's demands", &r->bound_policy, top, out);
-    put_bound_row("no one can be below: true peaks", &r->bound_actual, top, out);
+    put_bound_row("bound, policy's demands", &r->bound_policy, top, out);
+    put_bound_row("bound, true peaks", &r->bound_actual, top, out);
     buf_puts(out, "</tbody></table></div>\n<p class=\"dim\">Kills: pods ended because the "
                   "memory in use passed what the GPU has. Overload: (GPU, sample) pairs with two "
                   "or more pods whose busy time adds up to more than 100 %. Latency: "
                   "(latency-sensitive pod, sample) pairs slower than their limit. Lost: "
-                  "pods ended by another pod's fault. Evictions are ours.</p></section>\n");
+                  "pods ended by another pod's fault. Evictions are ours. Bound: nobody can be "
+                  "below it.</p></section>\n");
 }
 
 static void put_counts(const struct report_result *r, struct buf *out)
 {
-    buf_puts(out, "<div class=\"scroll\"><table><thead><tr><th>change</th><th>begun</th>"
-                  "<th>done</th><th>refused by a guard</th></tr></thead><tbody>\n");
+    buf_puts(out,
+            "<div class=\"scroll\"><table class=\"counts\"><thead><tr><th>change</th><th>begun</th>"
+            "<th>done</th><th>refused by a guard</th></tr></thead><tbody>\n");
     for (unsigned c = 0; c < CORE_CHANGE_COUNT; c++) {
         if (r->totals.begun[c] + r->totals.done[c] + r->totals.refused[c] == 0)
             continue;
@@ -208,7 +210,8 @@ static void put_decisions(const struct report_result *r, struct buf *out)
             "aria-label=\"filter decisions\">\n<div class=\"scroll\" "
             "style=\"max-height:560px;overflow-y:auto\"><table><thead><tr><th>time (UTC)</th>"
             "<th class=\"l\">change</th><th class=\"l\">verdict</th><th class=\"l\">reason</th>"
-            "<th class=\"l\">on what numbers</th><th>saves a day</th></tr></thead><tbody>\n");
+            "<th class=\"l\">on what numbers</th><th>saves a day</th></tr></thead><tbody "
+            "id=\"log\">\n");
     for (uint32_t i = first; i < r->log_count; i++)
         put_decision(&r->log[i], out);
     buf_puts(out, "</tbody></table></div></section>\n");

@@ -41,8 +41,8 @@ static const char css[] =
         "}"
         ".k-before{background:var(--before)}.k-after{background:var(--after)}\n"
         "table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;"
-        "font-size:14px}.scroll{overflow-x:auto}"
-        "th,td{padding:6px 8px;text-align:right;border-bottom:1px solid var(--line);"
+        "font-size:14px}table.counts{width:auto}.scroll{overflow-x:auto}"
+        "th,td{padding:6px 7px;text-align:right;border-bottom:1px solid var(--line);"
         "white-space:nowrap}th{color:var(--dim);font-weight:600;font-size:12.5px}"
         "th:first-child,td:first-child,td.l,th.l{text-align:left}"
         "tr.ours td{font-weight:650}tr.bound td{color:var(--dim)}"
@@ -64,13 +64,14 @@ static const char css[] =
         ".chip.done{color:var(--after)}"
         "input[type=search]{width:100%;padding:7px 10px;border:1px solid var(--line);"
         "border-radius:7px;background:var(--bg);color:var(--ink);font:inherit;margin:8px 0}"
-        "td.text{white-space:normal;text-align:left;min-width:380px}"
+        "td.text{white-space:normal;text-align:left;min-width:280px;font-size:13px}"
+        "#decisions th{position:sticky;top:0;background:var(--card)}"
         "footer{color:var(--dim);font-size:13px;margin-top:22px}"
         "code{background:var(--chip);border-radius:4px;padding:1px 5px}\n";
 
 static const char script[] =
         "document.querySelectorAll('input[type=search]').forEach(function(box){"
-        "var rows=document.querySelectorAll('#decisions tbody tr');"
+        "var rows=document.querySelectorAll('#log tr');"
         "box.addEventListener('input',function(){var words=box.value.toLowerCase().split(/\\s+/);"
         "rows.forEach(function(row){var text=row.textContent.toLowerCase();"
         "row.hidden=!words.every(function(w){return text.indexOf(w)>=0;});});});});\n";

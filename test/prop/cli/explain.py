@@ -1,0 +1,303 @@
+#!/usr/bin/env python3
+"""Recomputes the numbers that `slicewright explain` prints from the recording alone.
+
+The recording is read with Python's json, not with the program's reader; the cluster is rebuilt from
+the raw facts, and each number is computed from its definition.  What the usage model makes of weeks
+of readings (MODEL below) is not computed a second time: for these the test asks that a recording in
+another form and another process gives the same number."""
+
+import collections
+import gzip
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+BIN = os.environ["SLICEWRIGHT_BIN"]
+
+# From the usage model (digests, joint demand, memory reserves) or from where rollouts stand, which
+# no single fact shows.
+MODEL = {
+    "replicas", "reserve_mib", "saving_microusd_per_hour", "cost_now_microusd_per_hour",
+    "conflict_ppm", "conflict_next_ppm", "memory_risk_ppm", "risk_ppm", "replicas_borne",
+    "history_ns", "readings", "slots_had", "slots_free_after", "instances_served", "gpus_cut",
+    "apart_microusd_per_hour", "cut_microusd_per_hour", "reserve_there_mib",
+    "reserve_there_after_mib", "conflict_there_ppm", "reserve_here_mib", "replicas_asked", "plan",
+    "conflict_allowed_ppm", "alarm_here_mib", "used_here_mib", "instances_missing",
+}
+
+RUNS = {
+    "operator": ["--scenario", "small"],
+    "native": ["--scenario", "small", "--caps", "native"],
+    "default": ["--days", 1],
+}
+
+# What the runs must have shown at least once.
+MUST = [
+    ("owner-point", "memory_limit_mib"), ("owner-point", "pod_gpu_microusd_per_hour"),
+    ("owner-point", "since_last_ns"), ("retire", "pods_to_move"), ("share", "slots_wanted"),
+    ("share", "alone_microusd_per_hour"), ("release", "gpus_free"), ("pod-assign", "pods_on_gpu"),
+    ("replicas-raise", "replicas_now"),
+]
+
+PENDING, RUNNING, TERMINATING, ENDED = range(4)
+
+
+def usable_memory():
+    """What pods can allocate on a GPU of each model, by its row in the program's table."""
+    table = pathlib.Path(os.environ["SLICEWRIGHT_ROOT"], "src/model/gpu.c").read_text("utf-8")
+    return [int(mib) for mib in re.findall(r"\.memory_usable_mib = (\d+)", table)]
+
+
+USABLE_MIB = usable_memory()
+
+
+class Cluster:
+    """What the facts say, nothing more."""
+
+    def __init__(self):
+        self.nodes, self.pods, self.owners = {}, {}, {}
+        self.samples = {}  # (node, GPU) -> the last whole-GPU reading
+        self.configs = {}  # (cluster, map, key) -> text
+        self.policy = ""
+        self.told = {}  # workload -> when its owner was last told to change
+        self.promised = {}  # step -> node -> pods assigned in it
+
+    def take(self, fact):
+        """One fact of a step."""
+        if isinstance(fact, list):
+            _, _, _, observed, node, gpu, _, scope, _, _, _, _, memory, _ = fact[:14]
+            if scope == 0:
+                self.samples[node, gpu] = {"at": observed, "memory": memory}
+            return
+        kind = fact["kind"]
+        if kind == "gone":
+            for table in (self.nodes, self.pods, self.owners):
+                table.pop(fact["uid"], None)
+        elif kind in ("node", "pod", "owner"):
+            {"node": self.nodes, "pod": self.pods, "owner": self.owners}[kind][fact["uid"]] = fact
+        elif kind == "config":
+            self.configs[fact.get("config_cluster", 0), fact.get("map", 0), fact["key"]] = fact
+        elif kind == "policy":
+            self.policy = fact["policy"]
+
+    def setting(self, name):
+        """A permille, percent or time setting of the policy, as the number of the facts."""
+        value = re.search(rf"\b{name}: ([0-9.]+)([a-z%]*)", self.policy)
+        number, unit = float(value[1]), value[2]
+        scale = {"%": 10, "": 1, "ppm": 1, "m": 60e9, "h": 3600e9, "d": 86400e9}[unit]
+        return round(number * scale)
+
+    def named(self, table, name):
+        """The live object of that name."""
+        found = [o for o in table.values() if o.get("name") == name]
+        return found[0] if len(found) == 1 else None
+
+    def pods_on(self, node):
+        """Pods that hold devices of a node."""
+        return [p for p in self.pods.values()
+                if p.get("node") == node["uid"] and p.get("phase", 0) != ENDED]
+
+    def gpu_price(self, cluster, owner):
+        """The prices of a GPU of the models that an owner may use, by its nodes there."""
+        models = owner.get("gpu_models", 0)
+        return {n["microusd_per_hour"] // n["gpu_count"] for n in self.nodes.values()
+                if n.get("cluster", 0) == cluster
+                and (models == 0 or models >> n.get("gpu", 0) & 1)}
+
+    def pool_pods(self, pool, cluster):
+        """Pods that stand or wait in a pool."""
+        return [p for p in self.pods.values()
+                if p.get("pool") == pool and p.get("cluster", 0) == cluster
+                and p.get("phase", 0) in (PENDING, RUNNING)]
+
+    def pool_wanted(self, pool, cluster):
+        """Pods there, those that their owners still lack, and the policy's spare."""
+        want = len(self.pool_pods(pool, cluster))
+        for owner in self.owners.values():
+            if owner.get("pool") != pool or owner.get("cluster", 0) != cluster:
+                continue
+            if owner.get("owner_kind", 0) not in (0, 1):
+                continue
+            alive = sum(p.get("owner") == owner["uid"] for p in self.pool_pods(pool, cluster))
+            want += max(owner.get("replicas", 0) - alive, 0)
+        return want + want * self.setting("spareSlots") // 1000
+
+    def replicas(self, node):
+        """How many pods share a GPU of the node, by what its config key says."""
+        config = self.configs.get((node.get("cluster", 0), 0, node.get("plugin_config", "")))
+        if config is None:
+            shared = node["allocatable"].get("nvidia.com/gpu.shared", 0)
+            return shared // node["gpu_count"] or 1
+        found = re.search(r"replicas: *(\d+)", config["text"])
+        return int(found[1]) if found else 1
+
+
+def pool_of(text):
+    """The pool that a decision is about stands in its text."""
+    found = re.search(r"\b((?:ts|ts1|ts2|mig)-[a-z0-9-]+)", text)
+    return found[1] if found else None
+
+
+def of_memory(cluster, decision, name):
+    """A share of the memory of the models that the decision may be about."""
+    node = cluster.named(cluster.nodes, decision["node"])
+    owner = cluster.named(cluster.owners, decision["workload"]) or {}
+    allowed = owner.get("gpu_models", 0)
+    models = [node.get("gpu", 0)] if node else [
+        row for row in range(len(USABLE_MIB)) if allowed == 0 or allowed >> row & 1]
+    share = {"memory_limit_mib": 1000 - cluster.setting("headroom"), "memory_usable_mib": 1000,
+             "memory_alarm_mib": cluster.setting("alarm")}[name]
+    return {USABLE_MIB[model] * share // 1000 for model in models}
+
+
+def of_pool(cluster, decision, node, name):
+    """What a pool has and wants."""
+    pool, where = pool_of(decision["text"]), node.get("cluster", 0)
+    pods = cluster.pool_pods(pool, where)
+    if name == "slots_wanted":
+        return cluster.pool_wanted(pool, where)
+    return sum("node" not in p for p in pods) if name == "pods_pending" else len(pods)
+
+
+def of_node(cluster, decision, node, name):
+    """What stands on a node."""
+    pods = cluster.pods_on(node)
+    if name == "pods_to_move":
+        return len(pods)
+    if name == "replicas_now":
+        return cluster.replicas(node)
+    if name == "gpus_free":
+        return node["gpu_count"] - sum(p["count"] for p in pods)
+    if name == "memory_used_mib":
+        return {s["memory"] for (uid, _), s in cluster.samples.items() if uid == node["uid"]}
+    if name == "pods_on_gpu":
+        counts = collections.Counter(d for p in pods for d in p["devices"][::2])
+        # Those of the same step stand there already for the next.
+        promised = cluster.promised.setdefault(decision["step"], collections.Counter())
+        promised[node["uid"]] += 1
+        return {counts[gpu] + more for gpu in range(node["gpu_count"])
+                for more in range(promised[node["uid"]])}
+    return node["microusd_per_hour"]  # node_, fresh_node_microusd_per_hour
+
+
+def of_price(cluster, decision, node):
+    """What the pods that a shared node would serve cost on nodes of their own."""
+    told = decision["evidence"]
+    missing = told["slots_wanted"] - told["slots_had"]
+    served = min(missing, node["gpu_count"] * told["replicas"])
+    return node["microusd_per_hour"] * served // node["gpu_count"]
+
+
+def evidence(cluster, decision, name):
+    """The number by its definition; a set where a text does not say of which GPU."""
+    node = cluster.named(cluster.nodes, decision["node"])
+    owner = cluster.named(cluster.owners, decision["workload"])
+    if name in ("memory_limit_mib", "memory_usable_mib", "memory_alarm_mib"):
+        return of_memory(cluster, decision, name)
+    if name in ("slots_wanted", "pods_pending", "pods_in_pool"):
+        return of_pool(cluster, decision, node, name)
+    if name == "alone_microusd_per_hour":
+        return of_price(cluster, decision, node)
+    if name == "gpus_waited_for":
+        waiting = re.search(r"pod of (\S+) waits", decision["text"])[1]
+        return {o["gpus_per_pod"] for o in cluster.owners.values() if o["name"] == waiting}
+    if name == "pod_gpu_microusd_per_hour":
+        return cluster.gpu_price(owner.get("cluster", 0), owner)
+    if name == "dwell_ns":
+        return cluster.setting("owner")
+    if name == "since_last_ns":
+        return decision["since"]
+    return of_node(cluster, decision, node, name)
+
+
+def run(*arguments):
+    """The program's standard output."""
+    done = subprocess.run([BIN, *map(str, arguments)], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"slicewright {' '.join(map(str, arguments))}: exit code "
+                         f"{done.returncode}: {done.stderr}")
+    return done.stdout
+
+
+class Test:
+    """Cases in the form of TAP."""
+
+    def __init__(self):
+        self.number = self.failed = 0
+
+    def case(self, name, notes):
+        """One case; it fails when there are notes."""
+        self.number += 1
+        self.failed += bool(notes)
+        print(f"{'not ok' if notes else 'ok'} {self.number} - {name}")
+        for note in notes[:10]:
+            print(f"#   {note}")
+
+
+def recompute(recording, decisions):
+    """How often each (change, number) was right, and what was not."""
+    right, wrong = collections.Counter(), collections.defaultdict(list)
+    by_step = collections.defaultdict(list)
+    for decision in decisions:
+        by_step[decision["step"]].append(decision)
+    cluster = Cluster()
+    with open(recording, encoding="utf-8") as lines:
+        next(lines)
+        for line in lines:
+            step = json.loads(line)
+            for fact in step["facts"]:
+                cluster.take(fact)
+            for decision in by_step[step["step"]]:
+                judge(cluster, decision, step["now"][1], right, wrong)
+    return right, wrong
+
+
+def judge(cluster, decision, mono, right, wrong):
+    """Compares each number of a decision that was made in this step.
+
+    Those that carry out an earlier one repeat its numbers."""
+    if decision["verdict"] not in ("begun", "refused"):
+        return
+    decision["since"] = mono - cluster.told.get(decision["workload"], mono)
+    for name, value in decision["evidence"].items():
+        if name in MODEL:
+            continue
+        key = (decision["change"], name)
+        expected = evidence(cluster, decision, name)
+        if value in expected if isinstance(expected, set) else value == expected:
+            right[key] += 1
+        else:
+            wrong[key].append(f"decision {decision['decision']}: {name} {value}, the facts say "
+                              f"{expected}")
+    if decision["change"] == "owner-point" and decision["verdict"] == "begun":
+        cluster.told[decision["workload"]] = mono
+
+
+def main():
+    test = Test()
+    all_right = collections.Counter()
+    with tempfile.TemporaryDirectory() as folder:
+        for name, arguments in RUNS.items():
+            plain, packed = f"{folder}/run.jsonl", f"{folder}/run.gz"
+            run("simulate", "-q", *arguments, "--record", plain)
+            text = run("explain", plain, "all", "--last", 100000, "-o", "json")
+            right, wrong = recompute(plain, json.loads(text))
+            all_right += right
+            for key in sorted(set(right) | set(wrong)):
+                test.case(f"{name}: {key[0]}: {key[1]}, {right[key]} times", wrong[key])
+            pathlib.Path(packed).write_bytes(gzip.compress(pathlib.Path(plain).read_bytes(), 1))
+            again = run("explain", packed, "all", "--last", 100000, "-o", "json")
+            test.case(f"{name}: all numbers are the same in another process",
+                      [] if again == text else ["they are not"])
+    missing = [f"{change}: {name}" for change, name in MUST if all_right[change, name] == 0]
+    test.case("each kind of change was there to recompute", missing)
+    print(f"1..{test.number}")
+    return 1 if test.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
