@@ -158,8 +158,9 @@ void core_adopt(struct core *c, uint32_t node)
     r->adopted_annotation = hash;
     SCOPED(arena_scoped_free) struct arena *a = arena_new(0);
     struct core_record record;
-    if (core_record_parse(a, f->annotation, &record, NULL) < 0)
+    if (core_record_parse(a, f->annotation, &record, NULL) < 0) {
         take_up_unreadable(c, node);
-    else
+    } else {
         take_up(c, node, &record);
+    }
 }

@@ -242,10 +242,11 @@ int core_record_parse(
     rec.tries = (uint32_t)read_int(&r, root, "tries", 0, TRIES_MAX);
     rec.retry_wall_ns = read_int(&r, root, "retry", INT64_MIN, INT64_MAX);
     const struct doc *cordon = doc_get(root, "cordon");
-    if (cordon == NULL || cordon->kind != DOC_BOOL)
+    if (cordon == NULL || cordon->kind != DOC_BOOL) {
         fault(&r, "cordon", "true or false");
-    else
+    } else {
         rec.cordon = cordon->boolean;
+    }
     read_setup(&r, root, "to", &rec.to);
     read_setup(&r, root, "from", &rec.from);
     if (r.code == 0)

@@ -74,9 +74,10 @@ static void rows_follow(struct core *c)
     if (pic->owner_count > c->owner_cap) {
         uint32_t cap = pic->owner_count * 2;
         c->owners = mem_grow(c->owners, cap, sizeof(*c->owners));
-        for (uint32_t i = c->owner_cap; i < cap; i++)
+        for (uint32_t i = c->owner_cap; i < cap; i++) {
             c->owners[i] =
                     (struct core_owner_work){.try.op = CORE_NO_INDEX, .begun_mono_ns = INT64_MIN};
+        }
         c->owner_cap = cap;
     }
 }
@@ -97,12 +98,13 @@ static void take_fact(struct core *c, const struct core_fact *fact)
     if (!core_picture_take(&c->store, &c->now, fact))
         return;
     rows_follow(c);
-    if (fact->kind == CORE_FACT_OUTCOME)
+    if (fact->kind == CORE_FACT_OUTCOME) {
         core_op_answer(c, &fact->outcome);
-    else if (fact->kind == CORE_FACT_SOLUTION)
+    } else if (fact->kind == CORE_FACT_SOLUTION) {
         take_solution(c, fact);
-    else if (fact->kind == CORE_FACT_APPROVAL)
+    } else if (fact->kind == CORE_FACT_APPROVAL) {
         (void)map_u64_set(&c->approvals, fact->approval, 1);
+    }
     core_decider_learn(c->decider, core_pic(c), &c->now, fact);
 }
 

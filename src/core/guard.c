@@ -42,12 +42,14 @@ static bool synced(const struct core *c, uint16_t cluster, enum core_source sour
 uint32_t core_evictions_in_hour(const struct core *c, uint16_t cluster)
 {
     uint32_t n = 0;
-    for (uint32_t i = 0; i < c->eviction_count; i++)
+    for (uint32_t i = 0; i < c->eviction_count; i++) {
         n += c->evictions[i].cluster == cluster &&
              c->evictions[i].mono_ns > c->now.mono_ns - CORE_HOURS(1);
-    for (uint32_t i = 0; i < c->op_count; i++)
+    }
+    for (uint32_t i = 0; i < c->op_count; i++) {
         n += c->ops[i].state == CORE_OP_SENT && c->ops[i].kind == CORE_ACTION_POD_EVICT &&
              c->ops[i].cluster == cluster;
+    }
     return n;
 }
 
@@ -306,9 +308,10 @@ enum core_reason core_guard_claim(const struct core *c, uint32_t node, const str
         no = guard_window(c, r, strict, why);
     if (no == CORE_REASON_NONE)
         no = guard_node_budget(c, node, r, strict, why);
-    if (no == CORE_REASON_NONE && r->intent.node == r->uid)
+    if (no == CORE_REASON_NONE && r->intent.node == r->uid) {
         no = core_decider_guard(
                 c->decider, core_pic(c), &c->now, &r->intent, why->evidence, &why->count);
+    }
     return no;
 }
 

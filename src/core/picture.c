@@ -96,10 +96,11 @@ static void node_add_pod(struct core_picture *pic, uint32_t node, uint32_t pod)
 {
     struct core_node_view *v = &pic->nodes[node];
     v->empty_since_mono_ns = 0;
-    if (v->pod_count == CORE_NODE_PODS_MAX)
+    if (v->pod_count == CORE_NODE_PODS_MAX) {
         v->pods_beyond++;
-    else
+    } else {
         v->pods[v->pod_count++] = pod;
+    }
 }
 
 static bool node_lists_pod(const struct core_node_view *v, uint32_t pod)
@@ -154,10 +155,11 @@ static void owner_count(struct core_picture *pic, const struct core_pod_view *po
         return;
     struct core_owner_view *o = &pic->owners[pod->owner];
     uint32_t step = sign > 0 ? 1 : UINT32_MAX; /* adds 1, or takes 1 away */
-    if (pod->fact.phase == CORE_POD_PENDING)
+    if (pod->fact.phase == CORE_POD_PENDING) {
         o->pending_count += step;
-    else if (pod->fact.phase == CORE_POD_RUNNING)
+    } else if (pod->fact.phase == CORE_POD_RUNNING) {
         o->running_count += step;
+    }
 }
 
 /* Takes the pod's marks out of its node and owner, or puts them in. */
@@ -577,14 +579,15 @@ static bool take_gone(
     uint32_t node = core_picture_node(pic, fact->gone);
     uint32_t pod = core_picture_pod(pic, fact->gone);
     uint32_t owner = core_picture_owner(pic, fact->gone);
-    if (fact->source == CORE_SOURCE_NODES && node != CORE_NO_INDEX)
+    if (fact->source == CORE_SOURCE_NODES && node != CORE_NO_INDEX) {
         node_gone(st, node);
-    else if (fact->source == CORE_SOURCE_PODS && pod != CORE_NO_INDEX)
+    } else if (fact->source == CORE_SOURCE_PODS && pod != CORE_NO_INDEX) {
         pod_gone(st, pod, now);
-    else if (fact->source == CORE_SOURCE_OWNERS && owner != CORE_NO_INDEX)
+    } else if (fact->source == CORE_SOURCE_OWNERS && owner != CORE_NO_INDEX) {
         owner_gone(st, owner);
-    else
+    } else {
         return false;
+    }
     return true;
 }
 

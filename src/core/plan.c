@@ -328,10 +328,11 @@ static void plan_config(const struct core_setup *from, const struct core_setup *
     p->mig_changes = strcmp(from->mig_key, to->mig_key) != 0;
     bool in_place = grows_in_place(from->replicas, to->replicas) &&
                     grows_in_place(from->mig_replicas, to->mig_replicas);
-    if (!in_place)
+    if (!in_place) {
         p->clear_gpus = NODE_WHOLE;
-    else if (p->mig_changes)
+    } else if (p->mig_changes) {
         p->clear_gpus = gpus_that_differ(from, to, caps);
+    }
     p->cordons = p->clear_gpus != 0 || p->mig_changes;
 
     if (p->plugin_changes && to->plugin_key[0] != 0)

@@ -88,30 +88,28 @@ enum core_step_result core_pod_evict(
     *ret_reason = core_guard_evict(c, pod, false, &why);
     if (*ret_reason == CORE_REASON_GUARD_BARE_POD)
         return CORE_STEP_FAIL;
-    if (*ret_reason == CORE_REASON_NONE)
+    if (*ret_reason == CORE_REASON_NONE) {
         evict_issue(c, pod, w);
-    else
+    } else {
         core_wake(c, c->now.mono_ns + CORE_SECONDS(30));
+    }
     return CORE_STEP_WAIT;
 }
 
 /* ---- assignments ---- */
 
-static void assign_start(struct core *c, uint32_t pod, uint64_t node, uint8_t gpu,
-        enum core_reason reason, const struct core_intent *intent)
+/* w->node, w->gpu and w->reason are set. */
+static void assign_start(struct core *c, uint32_t pod, const struct core_intent *intent)
 {
     struct core_pod_work *w = core_pod_work_get(c, pod);
     const struct core_pod_view *v = &core_pic(c)->pods[pod];
     w->task = CORE_POD_TASK_ASSIGN;
-    w->node = node;
-    w->gpu = gpu;
-    w->reason = reason;
     struct core_request request = {.action = {.kind = CORE_ACTION_POD_ASSIGN,
                                            .cluster = v->fact.cluster,
                                            .target = v->fact.uid,
                                            .precondition = v->version,
-                                           .reason = reason,
-                                           .assign = {.node = node, .gpu = gpu}},
+                                           .reason = w->reason,
+                                           .assign = {.node = w->node, .gpu = w->gpu}},
             .plan = v->fact.uid,
             .step = CORE_STEP_COUNT};
     if (intent != NULL) {
@@ -119,8 +117,14 @@ static void assign_start(struct core *c, uint32_t pod, uint64_t node, uint8_t gp
         memcpy(request.action.evidence, intent->evidence, sizeof(request.action.evidence));
     }
     core_issue(c, &w->try, &request);
-    core_picture_assigned_set(&c->store, pod, core_picture_node(core_pic(c), node), gpu);
+    core_picture_assigned_set(&c->store, pod, core_picture_node(core_pic(c), w->node), w->gpu);
     log_pod(c, pod, w, CORE_VERDICT_BEGUN, intent);
+}
+
+static void destination_set(struct core_pod_work *w, uint64_t node, uint8_t gpu)
+{
+    w->node = node;
+    w->gpu = gpu;
 }
 
 /* Bound is done; anything but acceptance ends it too: the next decision sees the world anew. */
@@ -200,8 +204,12 @@ static void moves_advance(struct core *c)
             continue;
         }
         core_picture_move_remove(&c->store, i);
-        if (found && core_guard_assign(c, pod, move.node, false, &why) == CORE_REASON_NONE)
-            assign_start(c, pod, move.node, move.gpu, CORE_REASON_REBALANCE, NULL);
+        if (!found || core_guard_assign(c, pod, move.node, false, &why) != CORE_REASON_NONE)
+            continue;
+        struct core_pod_work *w = core_pod_work_get(c, pod);
+        destination_set(w, move.node, move.gpu);
+        w->reason = CORE_REASON_REBALANCE;
+        assign_start(c, pod, NULL);
     }
 }
 
@@ -230,17 +238,20 @@ static void refuse(struct core *c, uint32_t pod, const struct core_intent *inten
 
 static void intent_assign(struct core *c, uint32_t pod, const struct core_intent *intent)
 {
+    struct core_pod_work *w = core_pod_work_get(c, pod);
     struct core_why why = {0};
-    if (!is_waiting(&core_pic(c)->pods[pod]) ||
-            core_pod_work_get(c, pod)->task != CORE_POD_TASK_NONE)
+    if (!is_waiting(&core_pic(c)->pods[pod]) || w->task != CORE_POD_TASK_NONE)
         return;
     enum core_reason no = core_guard_assign(c, pod, intent->node, false, &why);
     if (no == CORE_REASON_NONE)
         no = core_decider_guard(c->decider, core_pic(c), &c->now, intent, why.evidence, &why.count);
-    if (no != CORE_REASON_NONE)
+    if (no != CORE_REASON_NONE) {
         refuse(c, pod, intent, no, &why);
-    else
-        assign_start(c, pod, intent->node, intent->gpu, intent->reason, intent);
+        return;
+    }
+    destination_set(w, intent->node, intent->gpu);
+    w->reason = intent->reason;
+    assign_start(c, pod, intent);
 }
 
 static void intent_move(struct core *c, uint32_t pod, const struct core_intent *intent)
@@ -263,8 +274,7 @@ static void intent_move(struct core *c, uint32_t pod, const struct core_intent *
     w->task = CORE_POD_TASK_EVICT;
     w->moving = true;
     w->owner = core_pic(c)->pods[pod].fact.owner;
-    w->node = intent->node;
-    w->gpu = intent->gpu;
+    destination_set(w, intent->node, intent->gpu);
     w->reason = intent->reason;
     log_pod(c, pod, w, CORE_VERDICT_BEGUN, intent);
     evict_issue(c, pod, w);
@@ -275,10 +285,11 @@ void core_pod_intent(struct core *c, const struct core_intent *intent)
     uint32_t pod = core_picture_pod(core_pic(c), intent->pod);
     if (pod == CORE_NO_INDEX)
         return;
-    if (intent->kind == CORE_INTENT_ASSIGN)
+    if (intent->kind == CORE_INTENT_ASSIGN) {
         intent_assign(c, pod, intent);
-    else
+    } else {
         intent_move(c, pod, intent);
+    }
 }
 
 /* An eviction that no rollout wants any more is forgotten, once its outcome is known. */

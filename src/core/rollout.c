@@ -27,10 +27,11 @@ void core_rollout_record(struct core *c, struct core_rollout *r, enum core_recor
             .cordon = r->uncordons && state != CORE_RECORD_REST,
             .to = r->to,
             .from = r->from};
-    if (state == CORE_RECORD_HOLD)
+    if (state == CORE_RECORD_HOLD) {
         record.retry_wall_ns = c->now.wall_ns + HOLD_NS;
-    else if (r->retry_mono_ns > c->now.mono_ns)
+    } else if (r->retry_mono_ns > c->now.mono_ns) {
         record.retry_wall_ns = c->now.wall_ns + (r->retry_mono_ns - c->now.mono_ns);
+    }
     if (state == CORE_RECORD_REST) {
         record.to = (struct core_setup){.replicas = r->to.replicas};
         record.from = (struct core_setup){.replicas = r->from.replicas};
@@ -131,10 +132,11 @@ void core_rollout_enter(struct core *c, struct core_rollout *r, uint32_t at)
     r->waits_on = CORE_REASON_NONE;
     r->step_since_mono_ns = c->now.mono_ns;
     if (core_rollout_step(r) == CORE_STEP_RELEASE) {
-        if (r->direction == CORE_DIRECTION_FORWARD)
+        if (r->direction == CORE_DIRECTION_FORWARD) {
             record_clear(r);
-        else
+        } else {
             core_rollout_record(c, r, CORE_RECORD_REST);
+        }
     }
     enum core_rollout_state state = core_rollout_state(r);
     c->coverage.cells[core_rollout_step(r)][state]++;
@@ -452,10 +454,11 @@ static bool walk(struct core *c, uint32_t node)
     case CORE_STEP_WAIT:
         return false;
     case CORE_STEP_DONE:
-        if (r->at + 1 < r->plan.count)
+        if (r->at + 1 < r->plan.count) {
             core_rollout_enter(c, r, r->at + 1);
-        else
+        } else {
             finish(c, node);
+        }
         return true;
     case CORE_STEP_BACK:
         core_rollout_enter(c, r, r->at - 1);
@@ -500,8 +503,12 @@ void core_rollout_advance(struct core *c, uint32_t node)
         r->intent.cluster = v->fact.cluster;
     }
     core_adopt(c, node);
-    for (uint32_t i = 0; core_rollout_active(r) && walk(c, node); i++)
+    for (uint32_t i = 0; core_rollout_active(r) && walk(c, node); i++) {
         assert(i < WALK_MAX);
+        /* A rollout that gave way to a record which is on the node already leaves it no step alone:
+         * its cordon would be there without anybody who answers for it. */
+        core_adopt(c, node);
+    }
     if (c->now.mono_ns < r->retry_mono_ns)
         core_wake(c, r->retry_mono_ns);
     hold_expire(c, node);

@@ -165,10 +165,11 @@ static enum core_step_result put_key(struct core *c, uint32_t node, enum core_co
         return CORE_STEP_WAIT;
     struct buf text = BUF_INIT(1 << 16);
     int rc = 0;
-    if (map == CORE_CONFIG_MIG)
+    if (map == CORE_CONFIG_MIG) {
         rc = core_setup_mig_text(setup, f->gpu_count, &text);
-    else
+    } else {
         core_setup_plugin_text(setup, &text);
+    }
     struct core_action put = {.kind = CORE_ACTION_CONFIG_PUT,
             .cluster = f->cluster,
             .reason = r->reason,
