@@ -27,10 +27,11 @@ void core_rollout_record(struct core *c, struct core_rollout *r, enum core_recor
             .cordon = r->uncordons && state != CORE_RECORD_REST,
             .to = r->to,
             .from = r->from};
-    if (state == CORE_RECORD_HOLD)
+    if (state == CORE_RECORD_HOLD) {
         record.retry_wall_ns = c->now.wall_ns + HOLD_NS;
-    else if (r->retry_mono_ns > c->now.mono_ns)
+    } else if (r->retry_mono_ns > c->now.mono_ns) {
         record.retry_wall_ns = c->now.wall_ns + (r->retry_mono_ns - c->now.mono_ns);
+    }
     if (state == CORE_RECORD_REST) {
         record.to = (struct core_setup){.replicas = r->to.replicas};
         record.from = (struct core_setup){.replicas = r->from.replicas};
@@ -131,10 +132,11 @@ void core_rollout_enter(struct core *c, struct core_rollout *r, uint32_t at)
     r->waits_on = CORE_REASON_NONE;
     r->step_since_mono_ns = c->now.mono_ns;
     if (core_rollout_step(r) == CORE_STEP_RELEASE) {
-        if (r->direction == CORE_DIRECTION_FORWARD)
+        if (r->direction == CORE_DIRECTION_FORWARD) {
             record_clear(r);
-        else
+        } else {
             core_rollout_record(c, r, CORE_RECORD_REST);
+        }
     }
     enum core_rollout_state state = core_rollout_state(r);
     c->coverage.cells[core_rollout_step(r)][state]++;
@@ -452,10 +454,11 @@ static bool walk(struct core *c, uint32_t node)
     case CORE_STEP_WAIT:
         return false;
     case CORE_STEP_DONE:
-        if (r->at + 1 < r->plan.count)
+        if (r->at + 1 < r->plan.count) {
             core_rollout_enter(c, r, r->at + 1);
-        else
+        } else {
             finish(c, node);
+        }
         return true;
     case CORE_STEP_BACK:
         core_rollout_enter(c, r, r->at - 1);
