@@ -97,7 +97,9 @@ static int load_openb(struct arena *a, const struct cli_world_options *o, const 
             read_text(a, nodes_path.ptr, TRACE_BYTES_MAX, &texts.nodes, reterr) < 0 ||
             read_text(a, comma + 1, TRACE_BYTES_MAX, &texts.pods, reterr) < 0)
         return reterr->code;
-    return sim_scenario_openb(a, &texts, &place, ret_scenario, reterr);
+    if (sim_scenario_openb(a, &texts, &place, ret_scenario, reterr) < 0)
+        return err_wrap(reterr, "openb:%s", paths);
+    return 0;
 }
 
 static int load_scenario(struct arena *a, const struct cli_world_options *o,

@@ -45,6 +45,91 @@ printf 'a: 1\na: 2\n' >double.yaml
 printf '{}\n' >double.json
 printf 'a: [1, 2\n' >torn.yaml
 
+cat >good.yaml <<'END'
+name: lab
+duration: 1d
+clusters: [{name: c, region: us-east-1}]
+nodeGroups:
+- {name: g, cluster: c, gpu: T4, gpusPerNode: 1, cpu: 4, memoryGiB: 16, initial: 2, max: 4}
+owners:
+- name: ns/a
+  cluster: c
+  class: batch
+  replicas: 2
+  cpu: 1
+  memoryGiB: 2
+  demand: {kind: steady, levelPercent: 30, memoryMiB: 2000}
+END
+# A scenario with one line replaced: bad FILE SED-SCRIPT
+bad() {
+    sed "$2" good.yaml >"$1"
+}
+bad region.yaml 's/, region: us-east-1/, regoin: x/'
+bad model.yaml 's/gpu: T4/gpu: A900/'
+bad twice.yaml 's/clusters: \[/clusters: [{name: c, region: x}, /'
+bad other.yaml 's/g, cluster: c/g, cluster: d/'
+bad nan.yaml 's/levelPercent: 30/levelPercent: nan/'
+bad minus.yaml 's/replicas: 2/replicas: -2/'
+bad many.yaml 's/replicas: 2/replicas: 99999999999999999999/'
+bad none.yaml "/^owners:/,\$d"
+bad long.yaml 's/duration: 1d/duration: 9999999d/'
+bad unit.yaml 's/duration: 1d/duration: 1 fortnight/'
+bad room.yaml 's/initial: 2, max: 4/initial: 9, max: 4/'
+bad circle.yaml 's/  class: batch/  like: ns\/a/'
+bad key.yaml 's/  class: batch/  class: batch\n  class: batch/'
+bad anchor.yaml 's/  class: batch/  class: \&x batch/'
+awk 'BEGIN { for (i = 0; i < 300; i++) printf "["; print "" }' >deep.yaml
+printf '\377\376name: x\n' >bytes.yaml
+
+header=cloud,region,instance_type,gpu_model,gpu_count,on_demand_usd_per_hour,spot_usd_per_hour
+printf '%s\na,b,c,T4,1,nan,0.5\n' $header >price_nan.csv
+printf '%s\na,b,c,T4,1,-1,0.5\n' $header >price_minus.csv
+printf '%s\na,b,c,T4,1,1e99,0.5\n' $header >price_huge.csv
+printf '%s\na,b,c,T4,0,1,0.5\n' $header >price_none.csv
+printf '%s\na,b,c,T4,1,1,0.5\na,b,c,T4,1,1,0.5\n' $header >price_twice.csv
+printf '%s\na,b,c,T4,1,"1,0.5\n' $header >price_quote.csv
+printf 'cloud,region\n' >price_columns.csv
+
+trace=time_s,pod,gpu_util_percent,gpu_memory_used_bytes
+printf '%s\n60,a,1,5\n0,a,1,5\n' $trace >back.csv
+printf '%s\n0,a,101,5\n' $trace >over.csv
+printf '%s\n' $trace >head.csv
+printf 'time,pod\n0,a\n' >columns.csv
+printf 'sn,cpu_milli,memory_mib,gpu,model\nn1,1000,1000,x,T4\n' >nodes.csv
+printf 'name,cpu_milli\np,1\n' >pods.csv
+
+policy() {
+    printf 'apiVersion: sharing.slicewright.io/v1alpha1\nkind: SharingPolicy\nmetadata: {name: x}\nspec:\n%s\n' "$2" >"$1"
+}
+policy unit_policy.yaml '  dwell: {node: 30 bananas}'
+policy minus_policy.yaml '  memory: {headroom: -5%}'
+policy nan_policy.yaml '  demand: {targetUtilization: .nan}'
+policy twice_policy.yaml '  suspend: false
+  suspend: true'
+policy cron_policy.yaml '  maintenance: {windows: [{cron: "61 2 * * *", duration: 4h}]}'
+policy overlap_policy.yaml '  maintenance: {windows: [{cron: "0 2 * * *", duration: 4h}, {cron: "0 4 * * *", duration: 4h}]}'
+policy mps_policy.yaml '  techniques: [{technique: mps, mode: apply}]'
+printf 'kind: Deployment\n' >kind_policy.yaml
+
+recording='{"slicewright_recording":1,"seed":1,"decide_every_ns":0,"propagation_ns":0,"solve_iterations":0,"source":{}}'
+step='{"step":0,"now":[1,1,1],"restart":true,"facts":'
+# A recording whose second line is what is given: tape FILE LINE
+tape() {
+    printf '%s\n%s\n' "$recording" "$2" >"$1"
+}
+printf '{"slicewright_recording":9}\n' >version.jsonl
+tape torn.jsonl "${step}["
+tape kind.jsonl "${step}[{\"kind\":\"moon\"}]}"
+tape uid.jsonl "${step}[{\"kind\":\"gone\",\"uid\":-1}]}"
+tape nan.jsonl "${step}[{\"kind\":\"gone\",\"uid\":NaN}]}"
+tape huge.jsonl "${step}[{\"kind\":\"gone\",\"uid\":99999999999999999999999}]}"
+tape key.jsonl "${step}[{\"kind\":\"gone\",\"uid\":1,\"uid\":2}]}"
+tape sample.jsonl "${step}[[\"sample\",0,1]]}"
+tape enum.jsonl "${step}[{\"kind\":\"pod\",\"uid\":1,\"phase\":77}]}"
+tape policy.jsonl "${step}[{\"kind\":\"policy\",\"policy\":\"spec: 4\"}]}"
+tape empty.jsonl '{}'
+tape source.jsonl "${step}[]}"
+
 r="--report report.html --record run.gz"
 # shellcheck disable=SC2086 # $r is a list of words
 {
@@ -81,8 +166,45 @@ refuse "--days needs a value" simulate --days
 refuse "empty" replay empty
 refuse "is this a recording" replay double.json
 refuse "expected node/NAME" explain empty nodes
+refuse "expected an action's id" explain empty action/xyz
+refuse "expected gpu/NODE/INDEX" explain empty gpu/a/b
+for case in \
+    "region:line 3" "model:line 5" "twice:line 3" "other:line 5" "nan:line 13" "minus:line 10" \
+    "many:line 10" "none:line 1" "long:line 2" "unit:line 2" "room:node group g" "circle:line 9" \
+    "key:line 10" "anchor:line 9" "deep:line 1" "bytes:byte 0"; do
+    refuse "${case%%:*}.yaml: ${case#*:}" simulate --scenario "${case%%:*}.yaml" $r
+done
+refuse "price_columns.csv: no column" simulate --prices price_columns.csv $r
+for case in nan:2 minus:2 huge:2 none:2 twice:3 quote:2; do
+    refuse "price_${case%:*}.csv: line ${case#*:}" simulate --prices "price_${case%:*}.csv" $r
+done
+for case in back:3 over:2 head:1 columns:1; do
+    refuse "${case%:*}.csv" simulate --trace "genai:${case%:*}.csv" $r
+done
+refuse "nodes.csv" simulate --trace openb:nodes.csv,pods.csv $r
+refuse "--from: 'x': expected RECORDING@STEP" simulate --from x $r
+refuse "nope.jsonl" simulate --from nope.jsonl@1 $r
+refuse "source.jsonl: line 1" simulate --from source.jsonl@0 $r
+refuse "--days: with --from" simulate --from source.jsonl@0 --days 2 $r
+for file in unit minus nan twice cron overlap mps kind; do
+    refuse "${file}_policy.yaml: line" policy check "${file}_policy.yaml"
+    refuse "${file}_policy.yaml: line" simulate --policy "${file}_policy.yaml" $r
+done
+refuse "version.jsonl: line 1" replay version.jsonl
+for file in torn kind uid nan huge key sample enum policy empty; do
+    refuse "$file.jsonl: line 2" replay "$file.jsonl"
+    refuse "$file.jsonl: line 2" explain "$file.jsonl" all
+done
 refuse "policy.yaml: line 5" policy check policy.yaml
 refuse "expected show, check or fields" policy list
 }
+number=$((number + 1))
+if "$bin" simulate -q --scenario good.yaml >out 2>err; then
+    echo "ok $number - what the bad scenarios were made from is good"
+else
+    echo "not ok $number - what the bad scenarios were made from is good"
+    sed 's/^/# /' err
+    failed=1
+fi
 echo "1..$number"
 exit $failed
