@@ -179,7 +179,7 @@ static inline bool twin_device(struct twin *t, int node, struct twin_pod *pod)
                    : pod->resource.kind == MODEL_RESOURCE_GPU_SHARED ? n->replicas
                                                                      : TWIN_INSTANCES;
     for (uint32_t id = 0; id < ids; id++) {
-        for (uint8_t g = 0; g < TWIN_GPUS; g++) {
+        for (unsigned g = 0; g < TWIN_GPUS; g++) {
             bool mig = pod->resource.kind == MODEL_RESOURCE_MIG;
             uint8_t name = pod->resource.kind == MODEL_RESOURCE_GPU ? 255 : (uint8_t)id;
             bool used = mig ? id >= n->instances[g] : n->instances[g] > 0;
@@ -196,7 +196,7 @@ static inline bool twin_device(struct twin *t, int node, struct twin_pod *pod)
             if (used)
                 continue;
             t->double_booked += shared;
-            pod->gpu = g;
+            pod->gpu = (uint8_t)g;
             pod->id = name;
             pod->start = mig ? (uint8_t)id : 255;
             return true;
@@ -214,9 +214,10 @@ static inline void twin_schedule(struct twin *t, struct twin_pod *pod)
         if (!n->live || n->cordon || (pod->pool[0] != 0 && strcmp(pod->pool, n->pool) != 0))
             continue;
         uint32_t held = 0;
-        for (int p = 0; p < TWIN_PODS; p++)
+        for (int p = 0; p < TWIN_PODS; p++) {
             held += t->pods[p].live && t->pods[p].node == i &&
                     model_resource_eq(&t->pods[p].resource, &pod->resource);
+        }
         if (held >= twin_offered(t, n, &pod->resource) || !twin_device(t, i, pod))
             continue;
         pod->node = i;

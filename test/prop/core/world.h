@@ -32,9 +32,10 @@ static inline void world_show(const struct world *w, const struct core_output *o
                 (unsigned long long)a->target, patch ? a->node.fields : 0, patch && a->node.cordon,
                 STR_ARG(patch ? a->node.annotation : (struct str){0}));
     }
-    if (out->violation != NULL)
+    if (out->violation != NULL) {
         printf("# %6ld violation: %s of %llu\n", s, out->violation,
                 (unsigned long long)out->violation_uid);
+    }
 }
 
 /* One step of five virtual seconds.  perform: carry the actions out (a kill before its writes does
