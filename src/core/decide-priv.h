@@ -338,6 +338,11 @@ void decide_holds(struct decide_run *run);
 /* ---- decide_out.c ---- */
 struct core_intent *decide_intent_new(struct core_decider *d, enum core_intent_kind kind,
         enum core_change change, enum core_reason reason);
+/* The intent's one line for people; what is too long is cut. */
+void decide_why(struct core_intent *intent, const char *fmt, ...)
+        __attribute__((format(printf, 2, 3)));
+/* A view for "%.*s", at most 40 bytes of it. */
+#define DECIDE_NAME(s) (int)num_min_u32((uint32_t)(s).len, 40), (s).ptr != NULL ? (s).ptr : ""
 void decide_evidence(struct core_intent *intent, const char *name, int64_t value);
 /* Starts a NODE intent that keeps the node as it is; the caller changes what it wants. */
 struct core_intent *decide_node_intent(

@@ -374,7 +374,7 @@ static void assign(struct devices *dv, uint32_t pod, uint32_t gpu, uint32_t conf
     i->gpu = gpu_index(dv, gpu);
     i->saving_microusd_per_hour =
             load->count > 0 ? dv->pack.nodes[dv->pack.gpus[gpu].node].microusd_per_hour : 0;
-    (void)snprintf(i->why, sizeof(i->why),
+    decide_why(i,
             "joins %u pods: reserves %llu + %u of %u MiB, conflict %u ppm (allowed %u); alone it "
             "costs a GPU",
             load->count, (unsigned long long)load->reserve_mib, dv->pack.pods[pod].reserve_mib,
@@ -451,7 +451,7 @@ static void move_pod(struct devices *dv, const struct place_pack_move *move,
         i->node = node_uid(dv, move->to);
         i->gpu = gpu_index(dv, move->to);
     }
-    (void)snprintf(i->why, sizeof(i->why),
+    decide_why(i,
             "reserve %u MiB; there %llu of %u MiB after, conflict %u ppm; here %u pods reserve "
             "%llu, "
             "%u in use; saves %lld micro-USD/h",

@@ -84,7 +84,7 @@ static void alarm_check(struct decide_run *run, uint32_t node, uint8_t gpu)
     i->owner = pod->fact.owner;
     i->gpu = UINT8_MAX;
     i->urgent = true;
-    (void)snprintf(i->why, sizeof(i->why),
+    decide_why(i,
             "GPU %u holds %u MiB, alarm at %u of %u; its youngest pod of %u goes before one is "
             "killed",
             gpu, g->sample.memory_used_mib, alarm, (uint32_t)usable, set.count);
@@ -190,11 +190,10 @@ static void hold_check(struct decide_run *run, uint32_t node)
                     tight ? CORE_REASON_GUARD_MEMORY : CORE_REASON_DEMAND_FALLS);
     i->target.hold = tight;
     i->urgent = true;
-    (void)snprintf(i->why, sizeof(i->why),
-            "another pod of %.40s on GPU %u would pass its memory with %u ppm (allowed %u); %u MiB "
+    decide_why(i,
+            "another pod of %.*s on GPU %u would pass its memory with %u ppm (allowed %u); %u MiB "
             "in use now",
-            run->pic->owners[owner].fact.name.len > 0 ? run->pic->owners[owner].fact.name.ptr : "",
-            gpu, risk, allowed, used_mib);
+            DECIDE_NAME(run->pic->owners[owner].fact.name), gpu, risk, allowed, used_mib);
     decide_evidence(i, "risk_ppm", risk);
     decide_evidence(i, "risk_allowed_ppm", allowed);
     decide_evidence(i, "memory_used_mib", used_mib);

@@ -224,7 +224,7 @@ static void relayout(struct decide_run *run, uint32_t node, uint32_t index, cons
     memcpy(i->target.layouts, cut->layouts, sizeof(cut->layouts));
     int64_t cost = num_muldiv_i64(f->microusd_per_hour, cut->gpus, f->gpu_count);
     i->saving_microusd_per_hour = num_max_i64(apart - cost, cost / mig->units);
-    (void)snprintf(i->why, sizeof(i->why),
+    decide_why(i,
             "pool %s lacks %u instances that %u GPUs of this node give (GPU 0: %.40s); apart they "
             "cost "
             "%lld micro-USD/h, cut %lld",

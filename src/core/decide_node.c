@@ -63,7 +63,7 @@ static void nodes_raise(struct decide_run *run, uint32_t index)
         intent->target.replicas = pool->replicas;
         intent->saving_microusd_per_hour =
                 num_muldiv_i64(node_price(run, i), pool->replicas - s->replicas, pool->replicas);
-        (void)snprintf(intent->why, sizeof(intent->why),
+        decide_why(intent,
                 "pool %s bears %u a GPU, node has %u; a slot costs %lld instead of %lld "
                 "micro-USD/h",
                 pool->name, pool->replicas, s->replicas,
@@ -123,7 +123,7 @@ static struct core_intent *share_node(
     memcpy(i->target.pool, pool->name, sizeof(i->target.pool));
     i->saving_microusd_per_hour = num_max_i64(apart - f->microusd_per_hour,
             num_muldiv_i64(f->microusd_per_hour, pool->replicas - 1, pool->replicas));
-    (void)snprintf(i->why, sizeof(i->why),
+    decide_why(i,
             "pool %s lacks %u slots (wants %u, has %u); %u GPUs x %u serve %u pods that alone cost "
             "%lld micro-USD/h",
             pool->name, missing, pool->want, pool->have, f->gpu_count, pool->replicas, served,
@@ -147,9 +147,8 @@ static bool take_back(struct decide_run *run, uint32_t index)
             continue;
         struct core_intent *intent =
                 decide_node_intent(run, i, CORE_CHANGE_RELEASE, CORE_REASON_DEMAND_RISES);
-        (void)snprintf(intent->why, sizeof(intent->why),
-                "pool %s wants %u slots and has %u; this retiring node has %u", pool->name,
-                pool->want, pool->have, s->slots);
+        decide_why(intent, "pool %s wants %u slots and has %u; this retiring node has %u",
+                pool->name, pool->want, pool->have, s->slots);
         decide_evidence(intent, "slots_wanted", pool->want);
         decide_evidence(intent, "slots_had", pool->have);
         s->taken = true;
@@ -223,7 +222,7 @@ void decide_retire(struct decide_run *run, uint32_t node, const char *from, uint
             decide_node_intent(run, node, CORE_CHANGE_RETIRE, CORE_REASON_SCALE_DOWN);
     i->target.retire = true;
     i->saving_microusd_per_hour = view->fact.microusd_per_hour;
-    (void)snprintf(i->why, sizeof(i->why),
+    decide_why(i,
             "%u pods of it fit on other nodes of %s, which keep %u slots free; the node costs %lld "
             "micro-USD/h",
             view->pod_count, from, spare, (long long)view->fact.microusd_per_hour);
@@ -287,10 +286,10 @@ static void unshare_node(struct decide_run *run, uint32_t node, uint32_t pod, bo
     i->target.layout_count = 0;
     memset(i->target.pool, 0, sizeof(i->target.pool));
     i->saving_microusd_per_hour = f->microusd_per_hour;
-    (void)snprintf(i->why, sizeof(i->why),
-            "a %s pod of %.40s waits for %u GPUs; pool %s needs %u of %u slots; a fresh node costs "
+    decide_why(i,
+            "a %s pod of %.*s waits for %u GPUs; pool %s needs %u of %u slots; a fresh node costs "
             "%lld micro-USD/h",
-            model_class_name(decide_owner_class(run->d, o)), o->name.len > 0 ? o->name.ptr : "",
+            model_class_name(decide_owner_class(run->d, o)), DECIDE_NAME(o->name),
             run->pic->pods[pod].fact.count, pool->name, pool->want, pool->have,
             (long long)f->microusd_per_hour);
     decide_evidence(i, "gpus_waited_for", run->pic->pods[pod].fact.count);
@@ -335,9 +334,8 @@ static bool take_back_exclusive(struct decide_run *run, uint32_t row, uint32_t *
                 decide_node_intent(run, i, CORE_CHANGE_RELEASE, CORE_REASON_PENDING_PODS);
         intent->pod = pod->fact.uid;
         intent->owner = o->uid;
-        (void)snprintf(intent->why, sizeof(intent->why),
-                "a pod of %.40s waits for %u GPUs; this retiring node has %u free",
-                o->name.len > 0 ? o->name.ptr : "", pod->fact.count, s->slots - s->used);
+        decide_why(intent, "a pod of %.*s waits for %u GPUs; this retiring node has %u free",
+                DECIDE_NAME(o->name), pod->fact.count, s->slots - s->used);
         decide_evidence(intent, "gpus_waited_for", pod->fact.count);
         decide_evidence(intent, "gpus_free", s->slots - s->used);
         s->taken = true;

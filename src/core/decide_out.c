@@ -6,6 +6,8 @@
 
 #include "base/prng.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 struct core_intent *decide_intent_new(struct core_decider *d, enum core_intent_kind kind,
@@ -23,6 +25,14 @@ struct core_intent *decide_intent_new(struct core_decider *d, enum core_intent_k
     intent->target.replicas = 1;
     intent->target.mig_replicas = 1;
     return intent;
+}
+
+void decide_why(struct core_intent *intent, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(intent->why, sizeof(intent->why), fmt, ap);
+    va_end(ap);
 }
 
 void decide_evidence(struct core_intent *intent, const char *name, int64_t value)

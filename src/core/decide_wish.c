@@ -149,12 +149,12 @@ static void point(struct decide_run *run, const struct core_owner_fact *o, struc
     if (row->way.technique != MODEL_TECHNIQUE_EXCLUSIVE)
         decide_pool_name(row->way.technique, row->way.gpu, row->way.tier, i->owner_target.pool);
     struct usage_reserve reserve = decide_reserve(run->policy, row, o, NULL);
-    (void)snprintf(i->why, sizeof(i->why),
-            "%.40s: %s, %u a GPU; %lld of %lld micro-USD/h saved; reserve %u MiB; exclusive costs "
+    decide_why(i,
+            "%.*s: %s, %u a GPU; %lld of %lld micro-USD/h saved; reserve %u MiB; exclusive costs "
             "%lld",
-            o->name.len > 0 ? o->name.ptr : "", model_technique_name(row->way.technique),
-            row->way.replicas, (long long)row->way_saving, (long long)row->way_cost_now,
-            reserve.mib, (long long)row->way_cost_now);
+            DECIDE_NAME(o->name), model_technique_name(row->way.technique), row->way.replicas,
+            (long long)row->way_saving, (long long)row->way_cost_now, reserve.mib,
+            (long long)row->way_cost_now);
     decide_evidence(i, "saving_microusd_per_hour", row->way_saving);
     decide_evidence(i, "cost_now_microusd_per_hour", row->way_cost_now);
     decide_evidence(i, "replicas", row->way.replicas);

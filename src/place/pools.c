@@ -29,6 +29,7 @@ static void load_apply(struct pool_load *load, const struct place_owner *owner, 
 void place_pools_apply(struct pool_kind *kind, const struct place_owner *owner,
         const struct place_option *option, int sign)
 {
+    assert(option->technique < MODEL_TECHNIQUE_COUNT);
     switch ((enum model_technique)option->technique) {
     case MODEL_TECHNIQUE_TIME_SLICING: {
         uint32_t *owners = &kind->by_replicas[option->tier][option->replicas_max];
@@ -53,7 +54,6 @@ void place_pools_apply(struct pool_kind *kind, const struct place_owner *owner,
     case MODEL_TECHNIQUE_COUNT:
         break;
     }
-    assert(!"technique out of range");
 }
 
 /* Nodes for whole-GPU pods and for GPUs that are cut into instances (the others of their nodes stay

@@ -1,0 +1,261 @@
+/* The deciding half, fed facts through the picture: who may share, what is told, what is refused.
+ */
+#include "test.h"
+
+#include "base/num.h"
+#include "core/core.h"
+#include "core/intent.h"
+#include "core/picture-priv.h"
+#include "model/gpu.h"
+#include "place/problem.h"
+
+#include <string.h>
+
+#define START_NS (INT64_C(1772409600) * NUM_NS_PER_SECOND) /* Monday 2026-03-02 */
+
+enum { OWNER = 7, NODE = 100, POD = 200, MINUTE = 60 };
+
+struct world {
+    struct core_picture_store store;
+    struct core_decider *decider;
+    struct core_now now;
+    uint64_t version;
+    struct core_owner_fact owner;
+};
+
+static void tell(struct world *w, struct core_fact fact, enum core_source source)
+{
+    fact.source = source;
+    fact.version = ++w->version;
+    fact.observed_wall_ns = w->now.wall_ns;
+    (void)core_picture_take(&w->store, &w->now, &fact);
+    core_decider_learn(w->decider, &w->store.pic, &w->now, &fact);
+}
+
+static uint16_t gpu_index(const char *key)
+{
+    const struct model_gpu *gpu;
+    assert_int_equal(model_gpu_find(str_from(key), &gpu, NULL), 0);
+    return (uint16_t)model_gpu_index(gpu);
+}
+
+static void tell_node(struct world *w, uint64_t uid, enum core_steer steer)
+{
+    struct core_fact f = {.kind = CORE_FACT_NODE};
+    bool device = steer == CORE_STEER_DEVICE;
+    f.node = (struct core_node_fact){.uid = uid,
+            .name = STR_LIT("n"),
+            .gpu = gpu_index("A100-80GB"),
+            .gpu_count = 1,
+            .cpu_milli = 64000,
+            .memory_mib = 512000,
+            .microusd_per_hour = 4000000,
+            .ready = true,
+            .caps = {.share = device ? CORE_SHARE_GPU : CORE_SHARE_NODE_RESOURCE, .steer = steer},
+            .allocatable_count = 1,
+            .allocatable = {{.resource = {.kind = MODEL_RESOURCE_GPU}, .count = 1}}};
+    if (device)
+        f.node.caps.usage = CORE_KNOWN_PROCESS;
+    tell(w, f, CORE_SOURCE_NODES);
+}
+
+static void tell_pod(struct world *w, uint64_t uid, uint64_t node)
+{
+    struct core_fact f = {.kind = CORE_FACT_POD};
+    f.pod = (struct core_pod_fact){.uid = uid,
+            .owner = OWNER,
+            .node = node,
+            .name = STR_LIT("p"),
+            .phase = node != 0 ? CORE_POD_RUNNING : CORE_POD_PENDING,
+            .unschedulable = node == 0,
+            .resource = {.kind = MODEL_RESOURCE_GPU},
+            .count = 1,
+            .created_wall_ns = w->now.wall_ns,
+            .started_wall_ns = node != 0 ? w->now.wall_ns : 0,
+            .device_count = node != 0 ? 1 : 0};
+    f.pod.devices[0].start = UINT8_MAX;
+    tell(w, f, CORE_SOURCE_PODS);
+}
+
+static void tell_sample(struct world *w, uint64_t node, uint64_t pod, enum core_sample_scope scope)
+{
+    struct core_fact f = {.kind = CORE_FACT_SAMPLE};
+    f.sample = (struct core_sample_fact){.node = node,
+            .start = UINT8_MAX,
+            .scope = scope,
+            .valid = CORE_VALID_BUSY | CORE_VALID_MEMORY,
+            .busy_permille = 60,
+            .memory_used_mib = 12000,
+            .occupant_count = 1,
+            .occupants = &pod};
+    tell(w, f, CORE_SOURCE_METRICS);
+}
+
+/* One node a pod, four pods of one owner, each 6 % busy with 12,000 MiB. */
+static void world_init(struct world *w, enum core_steer steer, enum model_class workload_class)
+{
+    const struct core_options options = {.seed = 1};
+    *w = (struct world){.now = {.wall_ns = START_NS}};
+    core_picture_init(&w->store);
+    w->decider = core_decider_new(&options);
+    struct core_fact f = {.kind = CORE_FACT_POLICY, .policy = policy_preset(STR_LIT("balanced"))};
+    tell(w, f, CORE_SOURCE_POLICY);
+    for (uint64_t i = 0; i < 4; i++)
+        tell_node(w, NODE + i, steer);
+    f = (struct core_fact){.kind = CORE_FACT_OWNER};
+    w->owner = (struct core_owner_fact){.uid = OWNER,
+            .name = STR_LIT("team/notebooks"),
+            .kind = MODEL_OWNER_DEPLOYMENT,
+            .class_declared = workload_class,
+            .replicas = 4,
+            .max_unavailable = UINT32_MAX,
+            .gpus_per_pod = 1,
+            .cpu_milli = 1000,
+            .memory_mib = 1000,
+            .resource = {.kind = MODEL_RESOURCE_GPU}};
+    f.owner = w->owner;
+    tell(w, f, CORE_SOURCE_OWNERS);
+    for (uint64_t i = 0; i < 4; i++)
+        tell_pod(w, POD + i, NODE + i);
+    for (int s = 0; s < CORE_SOURCE_COUNT; s++) {
+        f = (struct core_fact){.kind = CORE_FACT_SYNC, .sync_complete = true};
+        tell(w, f, (enum core_source)s);
+    }
+}
+
+static void world_clear(struct world *w)
+{
+    core_decider_free(w->decider);
+    core_picture_clear(&w->store);
+}
+
+/* Lets `minutes` pass with a reading of each pod in each; answers solves; returns the last run. */
+static struct core_decider_output live(
+        struct world *w, uint32_t minutes, enum core_sample_scope scope)
+{
+    struct core_decider_output out = {0};
+    for (uint32_t m = 0; m < minutes; m++) {
+        w->now.mono_ns += MINUTE * NUM_NS_PER_SECOND;
+        w->now.wall_ns = START_NS + w->now.mono_ns;
+        for (uint64_t i = 0; i < 4; i++)
+            tell_sample(w, NODE + i, POD + i, scope);
+        core_decider_run(w->decider, &w->store.pic, &w->now, &out);
+        if (out.problem == NULL)
+            continue;
+        struct arena *a = arena_new(0);
+        const struct place_solution *s;
+        assert_int_equal(place_solve(a, out.problem, out.solve_seed, out.solve_iterations, &s), 0);
+        core_decider_solved(w->decider, &w->store.pic, &w->now, s);
+        arena_free(a);
+    }
+    return out;
+}
+
+static void owner_is_pointed_once_it_is_known(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, CORE_STEER_POOL, MODEL_CLASS_INTERACTIVE);
+    struct core_decider_output out = live(&w, 30, CORE_SAMPLE_GPU);
+    assert_int_equal(out.intent_count, 0); /* balanced wants an hour of history */
+    out = live(&w, 60, CORE_SAMPLE_GPU);
+    assert_int_equal(out.intent_count, 1);
+    const struct core_intent *i = &out.intents[0];
+    assert_int_equal(i->kind, CORE_INTENT_OWNER);
+    assert_int_equal(i->owner, OWNER);
+    assert_int_equal(i->owner_target.resource.kind, MODEL_RESOURCE_GPU_SHARED);
+    assert_string_equal(i->owner_target.pool, "ts-a100-80gb");
+    assert_true(i->saving_microusd_per_hour > 0);
+    assert_true(i->saving_microusd_per_hour < 16000000);
+    assert_true(i->evidence_count > 0);
+    assert_true(strlen(i->why) > 0);
+
+    struct core_evidence evidence[CORE_EVIDENCE_MAX];
+    uint32_t count;
+    assert_int_equal(core_decider_guard(w.decider, &w.store.pic, &w.now, i, evidence, &count),
+            CORE_REASON_NONE);
+    assert_true(count > 0);
+    struct core_intent stale = *i; /* later, with no reading since */
+    w.now.wall_ns += 24 * NUM_NS_PER_HOUR;
+    assert_int_equal(core_decider_guard(w.decider, &w.store.pic, &w.now, &stale, evidence, &count),
+            CORE_REASON_GUARD_STALE);
+    world_clear(&w);
+}
+
+static void latency_sensitive_work_is_refused_with_its_guard(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, CORE_STEER_POOL, MODEL_CLASS_LATENCY_SENSITIVE);
+    w.now.mono_ns += MINUTE * NUM_NS_PER_SECOND;
+    w.now.wall_ns = START_NS + w.now.mono_ns;
+    struct core_decider_output out;
+    core_decider_run(w.decider, &w.store.pic, &w.now, &out);
+    assert_int_equal(out.refusal_count, 1);
+    assert_int_equal(out.refusals[0].reason, CORE_REASON_GUARD_LATENCY);
+    assert_int_equal(out.refusals[0].owner, OWNER);
+    out = live(&w, 120, CORE_SAMPLE_GPU);
+    assert_int_equal(out.intent_count, 0);
+    assert_int_equal(out.refusal_count, 0); /* told once */
+    world_clear(&w);
+}
+
+static void nothing_before_sync(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, CORE_STEER_DEVICE, MODEL_CLASS_INTERACTIVE);
+    tell_pod(&w, POD + 9, 0);
+    struct core_fact lost = {.kind = CORE_FACT_SYNC, .sync_complete = false};
+    tell(&w, lost, CORE_SOURCE_PODS);
+    struct core_decider_output out;
+    core_decider_run(w.decider, &w.store.pic, &w.now, &out);
+    assert_int_equal(out.intent_count, 0);
+    assert_null(out.problem);
+    world_clear(&w);
+}
+
+static void native_admission_shares_once_siblings_are_known(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, CORE_STEER_DEVICE, MODEL_CLASS_INTERACTIVE);
+    struct core_decider_output out = live(&w, 20, CORE_SAMPLE_PROCESS);
+    assert_int_equal(out.intent_count, 0);
+    tell_pod(&w, POD + 9, 0);
+    core_decider_run(w.decider, &w.store.pic, &w.now, &out);
+    assert_int_equal(out.intent_count, 0); /* too little history: a GPU of its own, none is free */
+    out = live(&w, 60, CORE_SAMPLE_PROCESS);
+    assert_true(out.intent_count >= 1);
+    assert_int_equal(out.intents[0].kind, CORE_INTENT_ASSIGN);
+    assert_int_equal(out.intents[0].pod, POD + 9);
+    assert_in_range(out.intents[0].node, NODE, NODE + 3);
+    world_clear(&w);
+}
+
+static void native_packing_empties_a_node(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, CORE_STEER_DEVICE, MODEL_CLASS_INTERACTIVE);
+    struct core_decider_output out = live(&w, 61, CORE_SAMPLE_PROCESS);
+    for (unsigned i = 0; i < 20 && out.intent_count == 0; i++)
+        out = live(&w, 1, CORE_SAMPLE_PROCESS);
+    assert_int_equal(out.intent_count, 1);
+    assert_int_equal(out.intents[0].kind, CORE_INTENT_MOVE);
+    assert_int_equal(out.intents[0].reason, CORE_REASON_SCALE_DOWN);
+    assert_int_equal(out.intents[0].saving_microusd_per_hour, 4000000);
+    world_clear(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+            cmocka_unit_test(owner_is_pointed_once_it_is_known),
+            cmocka_unit_test(latency_sensitive_work_is_refused_with_its_guard),
+            cmocka_unit_test(nothing_before_sync),
+            cmocka_unit_test(native_admission_shares_once_siblings_are_known),
+            cmocka_unit_test(native_packing_empties_a_node),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
