@@ -30,6 +30,7 @@ enum {
 struct devices {
     struct decide_run *run;
     struct arena *a;
+    uint16_t cluster; /* pods never leave theirs, so each is looked at by itself */
     struct place_pack pack;
     uint32_t *node_rows;  /* pack node -> picture node */
     uint32_t *first_gpu;  /* pack node -> its first pack GPU */
@@ -53,7 +54,7 @@ static void nodes_collect(struct devices *dv)
     for (uint32_t i = 0; i < pic->node_count; i++) {
         const struct core_node_view *view = &pic->nodes[i];
         dv->pack_nodes[i] = CORE_NO_INDEX;
-        if (!node_ours(view))
+        if (!node_ours(view) || view->fact.cluster != dv->cluster)
             continue;
         struct core_rollout_view rollout = core_picture_rollout(pic, i);
         uint32_t n = pack->node_count++;
@@ -256,7 +257,7 @@ static void used_collect(struct devices *dv)
     }
 }
 
-static void devices_init(struct devices *dv, struct decide_run *run)
+static void devices_init(struct devices *dv, struct decide_run *run, uint16_t cluster)
 {
     const struct core_picture *pic = run->pic;
     uint32_t gpus = 0;
@@ -264,7 +265,7 @@ static void devices_init(struct devices *dv, struct decide_run *run)
 
     for (uint32_t i = 0; i < pic->node_count; i++)
         gpus += node_ours(&pic->nodes[i]) ? pic->nodes[i].fact.gpu_count : 0;
-    *dv = (struct devices){.run = run, .a = run->d->scratch};
+    *dv = (struct devices){.run = run, .a = run->d->scratch, .cluster = cluster};
     dv->pack.rules = pack_rules;
     dv->pack.nodes = ARENA_ARRAY(dv->a, struct place_pack_node, pic->node_count + 1);
     dv->pack.gpus = ARENA_ARRAY(dv->a, struct place_pack_gpu, gpus + 1);
@@ -404,7 +405,9 @@ static void admit(struct devices *dv)
 
     for (uint32_t i = 0; i < pic->pod_count; i++) {
         const struct core_pod_view *view = &pic->pods[i];
-        if (!view->live || view->fact.phase != CORE_POD_PENDING || view->node != CORE_NO_INDEX ||
+        if (!view->live || view->fact.cluster != dv->cluster)
+            continue;
+        if (view->fact.phase != CORE_POD_PENDING || view->node != CORE_NO_INDEX ||
                 view->assigned_node != CORE_NO_INDEX || view->fact.count != 1)
             continue; /* several whole GPUs: the scheduler's own */
         if (view->owner == CORE_NO_INDEX || pic->owners[view->owner].fact.foreign.len > 0)
@@ -486,12 +489,12 @@ static void empty_node(struct devices *dv)
         move_pod(dv, &moves[i], CORE_REASON_SCALE_DOWN, false, saving);
 }
 
-void decide_devices(struct decide_run *run)
+static void cluster_devices(struct decide_run *run, uint16_t cluster)
 {
     struct devices dv;
     struct place_pack_move move;
 
-    devices_init(&dv, run);
+    devices_init(&dv, run, cluster);
     nodes_collect(&dv);
     if (dv.pack.node_count == 0)
         return;
@@ -506,4 +509,12 @@ void decide_devices(struct decide_run *run)
         move_pod(&dv, &move, CORE_REASON_BUSY_ALARM, true, 0);
     else if (trouble == 0)
         empty_node(&dv);
+}
+
+void decide_devices(struct decide_run *run)
+{
+    for (uint16_t c = 0; c < CORE_CLUSTERS_MAX; c++) {
+        if (run->pic->cluster_known[c])
+            cluster_devices(run, c);
+    }
 }
