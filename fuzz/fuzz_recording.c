@@ -29,8 +29,7 @@ static uint64_t replay(struct str text)
             assert(e.code < 0 && e.text[0] != '\0' && !strchr(e.text, '\n'));
             break;
         }
-        if (core_replay_step(r, &step, &output, &verdict) < 0)
-            break;
+        core_replay_step(r, &step, &output, &verdict);
         digest = core_digest(core_replay_core(r));
     }
     (void)core_replay_free(r);

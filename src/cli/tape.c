@@ -174,10 +174,6 @@ int cli_tape_next(struct cli_tape *t, struct cli_tape_step *ret_step, struct err
     if (rc <= 0)
         return rc;
     keep_names(t, &ret_step->inputs);
-    rc = core_replay_step(t->replay, &ret_step->inputs, &ret_step->output, &ret_step->verdict);
-    if (rc < 0) {
-        return err_set(
-                reterr, rc, "%s: line %u: a solution answers no open solve", t->path, t->line);
-    }
+    core_replay_step(t->replay, &ret_step->inputs, &ret_step->output, &ret_step->verdict);
     return 1;
 }

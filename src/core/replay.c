@@ -4,17 +4,14 @@
 #include "base/map.h"
 #include "place/problem.h"
 
-#include <assert.h>
-#include <errno.h>
+enum { OPEN_SOLVES_MAX = 8 };
 
-enum { OPEN_SOLVES_MAX = 64 };
-
-/* A SOLVE that waits for its SOLUTION. */
+/* A SOLVE that waits for its SOLUTION.  Solved at once, while its problem surely lives; kept until
+ * the recording says when the answer came. */
 struct open_solve {
-    uint64_t action;
-    const struct place_problem *problem; /* owned by the core until the solution came */
-    uint64_t seed;
-    uint32_t iterations;
+    uint64_t action; /* 0 = free */
+    struct arena *arena;
+    const struct place_solution *solution; /* NULL: the problem was refused */
 };
 
 struct core_replay {
@@ -23,7 +20,7 @@ struct core_replay {
     struct arena *arena;   /* of the step's facts and solutions */
     struct map_u64 issued; /* action ids, since the recording began */
     struct open_solve open[OPEN_SOLVES_MAX];
-    uint32_t open_count;
+    uint32_t open_next; /* the oldest gives way */
 };
 
 struct core_replay *core_replay_new(const struct core_recording_header *header)
@@ -40,10 +37,19 @@ struct core_replay *core_replay_new(const struct core_recording_header *header)
     return r;
 }
 
+static void solve_drop(struct open_solve *s)
+{
+    s->arena = arena_free(s->arena);
+    s->solution = NULL;
+    s->action = 0;
+}
+
 struct core_replay *core_replay_free(struct core_replay *r)
 {
     if (r == NULL)
         return NULL;
+    for (uint32_t i = 0; i < OPEN_SOLVES_MAX; i++)
+        solve_drop(&r->open[i]);
     (void)core_free(r->core);
     (void)arena_free(r->arena);
     map_u64_clear(&r->issued);
@@ -56,26 +62,21 @@ const struct core *core_replay_core(const struct core_replay *r)
     return r->core;
 }
 
-/* Solves again what action `id` asked; NULL when no such SOLVE is open. */
-static const struct place_solution *solve(struct core_replay *r, uint64_t id)
+/* The answer to action `id`; NULL when it is of a controller before this one, or given up long ago:
+ * the core ignores such a fact whatever it holds. */
+static const struct place_solution *answer(const struct core_replay *r, uint64_t id)
 {
-    for (uint32_t i = 0; i < r->open_count; i++) {
-        if (r->open[i].action != id)
-            continue;
-        const struct open_solve s = r->open[i];
-        r->open[i] = r->open[--r->open_count];
-        const struct place_solution *solution = NULL;
-        int rc = place_solve(r->arena, s.problem, s.seed, s.iterations, &solution);
-        return rc == 0 ? solution : NULL;
+    for (uint32_t i = 0; i < OPEN_SOLVES_MAX; i++) {
+        if (r->open[i].action == id)
+            return r->open[i].solution;
     }
     return NULL;
 }
 
 /* The step's facts with solutions filled in. */
-static int prepare(struct core_replay *r, const struct core_recording_step *step,
+static void prepare(const struct core_replay *r, const struct core_recording_step *step,
         struct core_fact *facts, struct core_replay_verdict *verdict)
 {
-    int rc = 0;
     for (uint32_t i = 0; i < step->fact_count; i++) {
         facts[i] = step->facts[i];
         uint64_t answered = 0;
@@ -83,7 +84,7 @@ static int prepare(struct core_replay *r, const struct core_recording_step *step
             answered = facts[i].outcome.action;
         if (facts[i].kind == CORE_FACT_SOLUTION) {
             answered = facts[i].solution.action;
-            facts[i].solution.solution = solve(r, answered);
+            facts[i].solution.solution = answer(r, answered);
         }
         bool answers = facts[i].kind == CORE_FACT_OUTCOME || facts[i].kind == CORE_FACT_SOLUTION;
         if (answers && !verdict->outcome_unknown &&
@@ -91,10 +92,7 @@ static int prepare(struct core_replay *r, const struct core_recording_step *step
             verdict->outcome_unknown = true;
             verdict->unknown_action = answered;
         }
-        if (facts[i].kind == CORE_FACT_SOLUTION && facts[i].solution.solution == NULL)
-            rc = -EINVAL;
     }
-    return rc;
 }
 
 static void remember(struct core_replay *r, const struct core_output *output)
@@ -104,13 +102,19 @@ static void remember(struct core_replay *r, const struct core_output *output)
         (void)map_u64_set(&r->issued, a->id, (uint32_t)a->kind);
         if (a->kind != CORE_ACTION_SOLVE)
             continue;
-        assert(r->open_count < OPEN_SOLVES_MAX);
-        r->open[r->open_count++] =
-                (struct open_solve){a->id, a->solve.problem, a->solve.seed, a->solve.iterations};
+        struct open_solve *open = &r->open[r->open_next];
+        r->open_next = (r->open_next + 1) % OPEN_SOLVES_MAX;
+        solve_drop(open);
+        open->action = a->id;
+        open->arena = arena_new((size_t)1 << 30);
+        int rc = place_solve(
+                open->arena, a->solve.problem, a->solve.seed, a->solve.iterations, &open->solution);
+        if (rc < 0)
+            open->solution = NULL;
     }
 }
 
-int core_replay_step(struct core_replay *r, const struct core_recording_step *step,
+void core_replay_step(struct core_replay *r, const struct core_recording_step *step,
         struct core_output *ret_output, struct core_replay_verdict *ret_verdict)
 {
     *ret_verdict = (struct core_replay_verdict){0};
@@ -118,14 +122,12 @@ int core_replay_step(struct core_replay *r, const struct core_recording_step *st
     if (step->restart) {
         (void)core_free(r->core);
         r->core = core_new(&r->options);
-        r->open_count = 0;
+        for (uint32_t i = 0; i < OPEN_SOLVES_MAX; i++)
+            solve_drop(&r->open[i]);
     }
     struct core_fact *facts = ARENA_ARRAY(r->arena, struct core_fact, step->fact_count + 1);
-    int rc = prepare(r, step, facts, ret_verdict);
-    if (rc < 0)
-        return rc;
+    prepare(r, step, facts, ret_verdict);
     core_step(r->core, &step->now, facts, step->fact_count, ret_output);
     remember(r, ret_output);
     ret_verdict->digest_differs = step->digest_known && core_digest(r->core) != step->digest;
-    return 0;
 }

@@ -21,8 +21,8 @@ struct core_replay_verdict {
 };
 
 /* Makes the step; a step marked `restart` begins with a new core.  Outputs are views until the next
- * call.  Returns 0; -EINVAL when a solution answers no open SOLVE (also outcome_unknown). */
-int core_replay_step(struct core_replay *r, const struct core_recording_step *step,
+ * call.  A solution that answers no open SOLVE is handed on empty (the core ignores it). */
+void core_replay_step(struct core_replay *r, const struct core_recording_step *step,
         struct core_output *ret_output, struct core_replay_verdict *ret_verdict);
 
 /* The core after the last step. */
