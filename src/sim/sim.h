@@ -130,7 +130,8 @@ struct sim_world *sim_world_new(const struct sim_config *config, enum sim_regime
 struct sim_world *sim_world_free(struct sim_world *w); /* returns NULL; NULL is accepted */
 
 /* Goes on to the next step of the controller, or to the end.  Returns 1 when a step was made, 0 at
- * the end, -EPROTO at a violation (see sim_world_violation), -ECANCELED when before_step said so. */
+ * the end, -EPROTO at a violation (see sim_world_violation), -ECANCELED when before_step said so.
+ */
 int sim_world_step(struct sim_world *w);
 
 /* Goes on until `mono_ns` (capped by the run's end). */
