@@ -6,6 +6,7 @@
 #include "os/file.h"
 #include "policy/policy.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -177,6 +178,7 @@ int cli_input_load(struct arena *a, const struct cli_world_options *o,
             return err_wrap(reterr, "%s", o->prices);
         c.prices = book;
     }
+    assert(c.scenario != NULL);
     c.duration_ns = (int64_t)o->days * 24 * NUM_NS_PER_HOUR;
     c.measure_from_ns = (int64_t)o->measure_from_hours * NUM_NS_PER_HOUR;
     int64_t duration = c.duration_ns > 0 ? c.duration_ns : c.scenario->duration_ns;

@@ -180,6 +180,7 @@ struct job {
     struct sim_config config;
     struct sim_config then; /* with --from: the terms after the step */
     struct cli_from from;
+    struct watch watch;
 };
 
 /* The configuration of the job: of the options alone, or of the recording that they go on from. */
@@ -215,42 +216,49 @@ static int load(struct arena *a, struct job *j, struct err *reterr)
     return 0;
 }
 
+/* Gives the run its callbacks; after the step of --from it goes on under the terms of `then`. */
+static void attach(struct job *j)
+{
+    const struct options *o = j->options;
+    bool from = o->world.from != NULL;
+    const struct sim_config terms = j->then;
+    j->watch = (struct watch){.from = from ? &j->from : NULL, .record = o->record != NULL};
+    os_progress_init(&j->watch.progress, j->watch.label, getenv("NO_COLOR") == NULL);
+    j->config.context = &j->watch;
+    j->config.progress = o->quiet ? NULL : on_progress;
+    j->config.before_step = from ? before_step : NULL;
+    j->config.after_step = from || j->watch.record ? after_step : NULL;
+    j->config.with_native = o->with_native;
+    if (!from)
+        return;
+    j->then = j->config;
+    j->then.policy = terms.policy;
+    j->then.owner_patch_delay_ns = terms.owner_patch_delay_ns;
+    j->then.faults_ppm = terms.faults_ppm;
+    j->config.then = &j->then;
+    j->config.then_step = j->from.step;
+}
+
 /* Runs; a recording is written even of a run that a violated check ended: it is wanted most then.
  */
 static int run(struct arena *a, struct job *j, struct report_result *ret_result, struct err *reterr)
 {
     const struct options *o = j->options;
-    bool from = o->world.from != NULL;
-    struct watch watch = {.from = from ? &j->from : NULL, .record = o->record != NULL};
-    os_progress_init(&watch.progress, watch.label, getenv("NO_COLOR") == NULL);
-    j->config.context = &watch;
-    j->config.progress = o->quiet ? NULL : on_progress;
-    j->config.before_step = from ? before_step : NULL;
-    j->config.after_step = from || watch.record ? after_step : NULL;
-    j->config.with_native = o->with_native;
-    if (watch.record)
-        cli_tape_begin(&watch.tape, &o->world, &j->config);
-    struct sim_config then = j->config;
-    if (from) {
-        then.policy = j->then.policy;
-        then.owner_patch_delay_ns = j->then.owner_patch_delay_ns;
-        then.faults_ppm = j->then.faults_ppm;
-        j->config.then = &then;
-        j->config.then_step = j->from.step;
-    }
+    attach(j);
+    if (j->watch.record)
+        cli_tape_begin(&j->watch.tape, &o->world, &j->config);
     int rc = sim_run(&j->config, a, ret_result, reterr);
-    j->config.then = NULL;
-    os_progress_end(&watch.progress);
-    if (from && j->from.err.code != 0) {
+    os_progress_end(&j->watch.progress);
+    if (j->from.err.code != 0) {
         *reterr = j->from.err;
         rc = j->from.err.code;
     }
+    if (!j->watch.record)
+        return rc;
     struct err tape_err = {0};
     bool keep = rc == 0 || rc == -EPROTO;
-    int tape_rc = 0;
-    if (watch.record)
-        tape_rc =
-                keep ? cli_tape_end(&watch.tape, o->record, &tape_err) : cli_tape_drop(&watch.tape);
+    int tape_rc = keep ? cli_tape_end(&j->watch.tape, o->record, &tape_err)
+                       : cli_tape_drop(&j->watch.tape);
     if (rc == 0 && tape_rc < 0) {
         *reterr = tape_err;
         rc = tape_rc;
