@@ -91,7 +91,10 @@ static void drops_lines_below_the_level(void **state)
 static int open_terminal(int *ret_slave)
 {
     int master = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK);
-    assert_true(master >= 0);
+    if (master < 0) {
+        print_message("# no pseudo-terminal here: %s\n", strerror(errno));
+        skip();
+    }
     assert_int_equal(grantpt(master), 0);
     assert_int_equal(unlockpt(master), 0);
     *ret_slave = open(ptsname(master), O_RDWR | O_NOCTTY);
