@@ -218,9 +218,10 @@ static void put_decision(struct buf *out, const struct cli_tape *t, const struct
     put_subjects(out, t, d);
     buf_printf(out, "\n      %.*s\n      %s: %s\n", STR_ARG(d->text), core_reason_name(d->reason),
             core_reason_text(d->reason));
-    if (d->saving_microusd_per_hour != 0)
+    if (d->saving_microusd_per_hour != 0) {
         buf_printf(
                 out, "      saves %s an hour\n", report_money(money, d->saving_microusd_per_hour));
+    }
     put_evidence(out, d->evidence, d->evidence_count);
 }
 
@@ -286,16 +287,18 @@ static void put_found(
 {
     uint64_t kept = f->count < f->cap ? f->count : f->cap;
     struct json_writer w = JSON_WRITER(out, 2);
-    if (output == OUTPUT_JSON)
+    if (output == OUTPUT_JSON) {
         jw_array(&w);
-    else if (f->count > kept)
+    } else if (f->count > kept) {
         buf_printf(out, "the last %llu of %llu decisions:\n", (unsigned long long)kept,
                 (unsigned long long)f->count);
+    }
     for (uint64_t i = f->count - kept; i < f->count; i++) {
-        if (output == OUTPUT_JSON)
+        if (output == OUTPUT_JSON) {
             put_decision_json(&w, t, &f->kept[i % f->cap]);
-        else
+        } else {
             put_decision(out, t, &f->kept[i % f->cap].decision);
+        }
     }
     if (output == OUTPUT_JSON) {
         if (f->action_found)

@@ -40,9 +40,10 @@ static const char *source_text(const struct cli_from *f, const char *name)
 {
     const struct core_recording_header *h = &f->tape.header;
     for (uint32_t i = 0; i < h->source_count; i++) {
-        if (str_eq_c(h->source[i].name, name))
+        if (str_eq_c(h->source[i].name, name)) {
             return h->source[i].value.len > 0 ? arena_str(f->tape.kept, h->source[i].value).ptr
                                               : NULL;
+        }
     }
     return NULL;
 }
@@ -133,18 +134,19 @@ bool cli_from_before_step(
         return true;
     struct err e = {0};
     int rc = cli_tape_read(&f->tape, &f->recorded, &e);
-    if (rc < 0)
+    if (rc < 0) {
         f->err = e;
-    else if (rc == 0)
+    } else if (rc == 0) {
         STOP(f, "%s: has no step %llu", f->path, (unsigned long long)f->step);
-    else if (f->recorded.step != step)
+    } else if (f->recorded.step != step) {
         STOP(f, "%s: line %u: step %llu: expected step %llu", f->path, f->tape.line,
                 (unsigned long long)f->recorded.step, (unsigned long long)step);
-    else if (f->recorded.fact_count != count)
+    } else if (f->recorded.fact_count != count) {
         STOP(f,
                 "%s: step %llu has %u facts, the simulated one %u: recorded by another version, or "
                 "facts were added or taken away, not edited",
                 f->path, (unsigned long long)step, f->recorded.fact_count, count);
+    }
     struct buf scratch[2] = {BUF_INIT(64 << 20), BUF_INIT(64 << 20)};
     for (uint32_t i = 0; i < count && f->err.code == 0; i++)
         take_fact(f, i, &facts[i], scratch);
@@ -165,10 +167,11 @@ void cli_from_after_step(struct cli_from *f, const struct sim_step *step)
     if (!r->digest_known || r->digest == core_digest(step->core))
         return;
     /* What comes after other decisions is another story than the recorded one. */
-    if (f->edits == 0)
+    if (f->edits == 0) {
         STOP(f, "%s: step %llu comes out differently: recorded by another version", f->path,
                 number);
-    else if (step->step < f->step)
+    } else if (step->step < f->step) {
         STOP(f, "%s: what was edited changes step %llu: go on from there, --from %s@%llu", f->path,
                 number, f->path, number);
+    }
 }

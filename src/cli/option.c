@@ -199,14 +199,15 @@ enum cli_parsed cli_option_parse(const struct cli_verb *verb, int argc, char **a
     for (w.index = 1; w.index < argc; w.index++) {
         const char *word = argv[w.index];
         int rc = 0;
-        if (only_positionals || word[0] != '-' || word[1] == '\0')
+        if (only_positionals || word[0] != '-' || word[1] == '\0') {
             rc = take_positional(verb, word, &pos, reterr);
-        else if (strcmp(word, "--") == 0)
+        } else if (strcmp(word, "--") == 0) {
             only_positionals = true;
-        else if (word[1] == '-')
+        } else if (word[1] == '-') {
             rc = take_long(&w, word + 2, reterr);
-        else
+        } else {
             rc = take_short(&w, word + 1, reterr);
+        }
         if (rc < 0)
             return CLI_PARSED_ERROR;
     }
@@ -244,10 +245,11 @@ static void help_option(const struct cli_option *o, struct buf *out)
         (void)snprintf(letter, sizeof letter, "-%c, ", o->letter);
     (void)snprintf(head, sizeof head, "%s--%s%s%s", letter, o->name, o->value_name ? " " : "",
             o->value_name ? o->value_name : "");
-    if (strlen(head) > 30)
+    if (strlen(head) > 30) {
         buf_printf(out, "  %s\n%*s", head, 34, "");
-    else
+    } else {
         buf_printf(out, "  %-31s ", head);
+    }
     put_block(out, o->help, 34);
     if (o->kind == CLI_OPTION_CHOICE) {
         buf_printf(out, "%*sone of:", 34, "");

@@ -53,10 +53,11 @@ static int run(struct arena *a, const struct cli_positionals *pos, struct err *r
     const struct policy *p = NULL;
     if (cli_input_policy(a, pos->values[1], &p, reterr) < 0)
         return reterr->code;
-    if (show)
+    if (show) {
         policy_emit(p, &text);
-    else
+    } else {
         buf_printf(&text, "%s: ok\n", pos->values[1]);
+    }
     return print_text(&text, reterr);
 }
 

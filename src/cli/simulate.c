@@ -165,10 +165,11 @@ static int write_report(const struct report_result *result, const char *path, st
 static int print_result(const struct report_result *result, uint32_t output, struct err *reterr)
 {
     struct buf text = BUF_INIT(REPORT_BYTES_MAX);
-    if (output == OUTPUT_JSON)
+    if (output == OUTPUT_JSON) {
         report_json_write(result, &text);
-    else
+    } else {
         report_table_write(result, isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL, &text);
+    }
     int rc = os_file_write("-", buf_str(&text), OS_FILE_PLAIN, reterr);
     buf_clear(&text);
     return rc;

@@ -66,10 +66,11 @@ int cli_tape_end(struct cli_tape_writer *w, const char *path, struct err *reterr
     int rc = 0;
     struct str name = str_from(path);
     bool plain = str_ends(name, STR_LIT(".json")) || str_ends(name, STR_LIT(".jsonl"));
-    if (w->text.overflow)
+    if (w->text.overflow) {
         rc = err_set(reterr, -E2BIG, "%s: the recording would pass 4 GiB", path);
-    else
+    } else {
         rc = os_file_write(path, buf_str(&w->text), plain ? OS_FILE_PLAIN : OS_FILE_GZIP, reterr);
+    }
     buf_clear(&w->text);
     return rc;
 }
@@ -103,10 +104,11 @@ int cli_tape_open(struct cli_tape *t, const char *path, struct err *reterr)
     t->kept = arena_new((size_t)1 << 30);
     t->step_arena = arena_new((size_t)4 << 30);
     struct str line;
-    if (next_line(t, &line) == 0)
+    if (next_line(t, &line) == 0) {
         rc = err_set(reterr, -EINVAL, "%s: empty: expected a recording", path);
-    else if (core_recording_header_parse(t->kept, line, &t->header, reterr) < 0)
+    } else if (core_recording_header_parse(t->kept, line, &t->header, reterr) < 0) {
         rc = err_wrap(reterr, "%s: line 1", path);
+    }
     if (rc < 0) {
         cli_tape_close(t);
         return rc;
@@ -142,12 +144,13 @@ static void keep_names(struct cli_tape *t, const struct core_recording_step *ste
 {
     for (uint32_t i = 0; i < step->fact_count; i++) {
         const struct core_fact *f = &step->facts[i];
-        if (f->kind == CORE_FACT_NODE)
+        if (f->kind == CORE_FACT_NODE) {
             keep_name(t, f->node.uid, f->node.name);
-        else if (f->kind == CORE_FACT_POD)
+        } else if (f->kind == CORE_FACT_POD) {
             keep_name(t, f->pod.uid, f->pod.name);
-        else if (f->kind == CORE_FACT_OWNER)
+        } else if (f->kind == CORE_FACT_OWNER) {
             keep_name(t, f->owner.uid, f->owner.name);
+        }
     }
 }
 

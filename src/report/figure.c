@@ -122,10 +122,11 @@ static void put_days(const struct frame *f, struct buf *out)
         buf_printf(out, "<line class=\"grid\" x1=\"%lld\" x2=\"%lld\" y1=\"%d\" y2=\"%d\"/>", x, x,
                 HEIGHT - BOTTOM, HEIGHT - BOTTOM + 4);
         buf_printf(out, "<text class=\"tick\" x=\"%lld\" y=\"%d\">", x + 3, HEIGHT - 8);
-        if (step >= day_ns || c.hour == 0)
+        if (step >= day_ns || c.hour == 0) {
             buf_printf(out, "%s</text>\n", names[c.weekday]);
-        else
+        } else {
             buf_printf(out, "%02u:00</text>\n", c.hour);
+        }
     }
 }
 

@@ -93,16 +93,17 @@ char *report_span(char *text, int64_t ns)
 {
     char number[REPORT_TEXT_MAX];
     int64_t seconds = ns / NUM_NS_PER_SECOND;
-    if (seconds < 120)
+    if (seconds < 120) {
         (void)snprintf(text, REPORT_TEXT_MAX, "%lld s", (long long)seconds);
-    else if (seconds < 2 * 3600)
+    } else if (seconds < 2 * 3600) {
         (void)snprintf(text, REPORT_TEXT_MAX, "%lld min", (long long)(seconds + 30) / 60);
-    else if (seconds < 48 * 3600)
+    } else if (seconds < 48 * 3600) {
         (void)snprintf(text, REPORT_TEXT_MAX, "%.40s h",
                 report_decimal(number, seconds * 100 / 36, 4, 1) ? number : "");
-    else
+    } else {
         (void)snprintf(text, REPORT_TEXT_MAX, "%.40s d",
                 report_decimal(number, seconds * 100 / 864, 4, 1) ? number : "");
+    }
     return text;
 }
 

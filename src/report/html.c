@@ -202,9 +202,10 @@ static void put_decisions(const struct report_result *r, struct buf *out)
             r->log_count > REPORT_HTML_DECISIONS_MAX ? r->log_count - REPORT_HTML_DECISIONS_MAX : 0;
     buf_puts(out, "<section id=\"decisions\"><h2>Decisions, with reasons</h2>\n");
     put_counts(r, out);
-    if (first > 0)
+    if (first > 0) {
         buf_printf(out, "<p class=\"dim\">The last %u of %u.</p>\n", r->log_count - first,
                 r->log_count);
+    }
     buf_puts(out,
             "<input type=\"search\" placeholder=\"filter: a node, a pod, a reason ...\" "
             "aria-label=\"filter decisions\">\n<div class=\"scroll\" "
