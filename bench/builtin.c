@@ -125,20 +125,18 @@ static int run_seed(uint32_t index, void *ret_result, const void *context)
 
 static void print_seed(uint32_t seed, const struct outcome *o)
 {
-    char t1[REPORT_TEXT_MAX], t2[REPORT_TEXT_MAX], t3[REPORT_TEXT_MAX];
-    (void)printf("%4u  %8s -> %8s  %5s  %5llu %6llu  %7s %7s", seed,
-            report_money(t1, o->before_microusd), report_money(t2, o->after_microusd),
-            report_decimal(t3,
-                    num_muldiv_i64(o->after_microusd, 1000, num_max_i64(o->before_microusd, 1)), 3,
-                    3),
-            (unsigned long long)o->kills, (unsigned long long)o->evictions,
-            report_decimal(t1, o->latency_before_ppm, 4, 2),
-            report_decimal(t2, o->latency_after_ppm, 4, 2));
+    char t[5][REPORT_TEXT_MAX];
+    int64_t ratio = num_muldiv_i64(o->after_microusd, 1000, num_max_i64(o->before_microusd, 1));
+    (void)printf("%4u  %8s -> %8s  %5s  %5llu %6llu  %6s %6s", seed,
+            report_money(t[0], o->before_microusd), report_money(t[1], o->after_microusd),
+            report_decimal(t[2], ratio, 3, 3), (unsigned long long)o->kills,
+            (unsigned long long)o->evictions, report_decimal(t[3], o->latency_before_ppm, 4, 2),
+            report_decimal(t[4], o->latency_after_ppm, 4, 2));
     (void)printf("  %6llu %8llu %8llu %8llu %7llu  ", (unsigned long long)o->raises,
             (unsigned long long)o->unshares, (unsigned long long)o->unshares_latency,
             (unsigned long long)o->relayouts, (unsigned long long)o->outside_window);
     for (uint32_t i = 0; i < o->baseline_count; i++) {
-        (void)printf(" %s=%s%s", o->baseline_key[i], report_money(t1, o->baseline_microusd[i]),
+        (void)printf(" %s=%s%s", o->baseline_key[i], report_money(t[0], o->baseline_microusd[i]),
                 o->baseline_rival[i] ? "" : "(more harm)");
     }
     (void)putchar('\n');
@@ -192,7 +190,7 @@ static int bench(const struct options *o)
     if (failed < 0)
         return 2;
     const struct outcome *outcomes = memory;
-    (void)puts("seed  cost/day before  after  ratio  kills evict  latency% before/after  raises "
+    (void)puts("seed  cost/day before -> after  ratio kills  evict latency% before,after  raises "
                "unshare by-laten relayout outside  baselines");
     uint32_t met = 0;
     for (uint32_t i = 0; i < jobs.count; i++)
