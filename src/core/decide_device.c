@@ -503,18 +503,19 @@ static void cluster_devices(struct decide_run *run, uint16_t cluster)
     place_pack_prepare(&dv.pack, dv.a);
     admit(&dv);
     int trouble = place_pack_relieve(&dv.pack, &move);
-    if (trouble == 2)
+    if (trouble == 2) {
         move_pod(&dv, &move, CORE_REASON_MEMORY_ALARM, true, 0);
-    else if (trouble == 1 && dv.unsettled == 0)
+    } else if (trouble == 1 && dv.unsettled == 0) {
         move_pod(&dv, &move, CORE_REASON_BUSY_ALARM, true, 0);
-    else if (trouble == 0)
+    } else if (trouble == 0) {
         empty_node(&dv);
+    }
 }
 
 void decide_devices(struct decide_run *run)
 {
-    for (uint16_t c = 0; c < CORE_CLUSTERS_MAX; c++) {
+    for (unsigned c = 0; c < CORE_CLUSTERS_MAX; c++) {
         if (run->pic->cluster_known[c])
-            cluster_devices(run, c);
+            cluster_devices(run, (uint16_t)c);
     }
 }

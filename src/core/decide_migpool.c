@@ -302,9 +302,10 @@ static void pool_cut(struct decide_run *run, uint32_t index)
             return;
         relayout(run, best, index, &cut);
         struct decide_pool_memory *m = decide_pool_remember(run->d, pool);
-        if (m != NULL)
+        if (m != NULL) {
             map_u64_set(&run->d->entering, run->pic->nodes[best].fact.uid,
                     (uint32_t)(m - run->d->pool_memory));
+        }
         for (unsigned p = 0; p < mig->profile_count; p++)
             have[p] += cut.counts[p];
     }

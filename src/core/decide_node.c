@@ -42,10 +42,11 @@ static void pool_replicas_settle(struct decide_run *run, struct decide_pool *poo
         m->next_since_mono_ns = run->now->mono_ns;
     }
     /* Down for new nodes at once; up when it lasted. */
-    if (wanted < m->replicas)
+    if (wanted < m->replicas) {
         m->replicas = wanted;
-    else if (run->now->mono_ns - m->next_since_mono_ns >= raise_after_ns)
+    } else if (run->now->mono_ns - m->next_since_mono_ns >= raise_after_ns) {
         m->replicas = wanted;
+    }
     pool->replicas = m->replicas;
 }
 
@@ -178,9 +179,10 @@ static void pool_grow(struct decide_run *run, uint32_t index)
         (void)share_node(run, best, index, pool->want - pool->have);
         run->nodes[best].taken = true;
         struct decide_pool_memory *m = decide_pool_remember(run->d, pool);
-        if (m != NULL)
+        if (m != NULL) {
             map_u64_set(&run->d->entering, run->pic->nodes[best].fact.uid,
                     (uint32_t)(m - run->d->pool_memory));
+        }
         pool->have += run->pic->nodes[best].fact.gpu_count * pool->replicas;
     }
 }

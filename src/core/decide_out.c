@@ -37,9 +37,10 @@ void decide_why(struct core_intent *intent, const char *fmt, ...)
 
 void decide_evidence(struct core_intent *intent, const char *name, int64_t value)
 {
-    if (intent->evidence_count < CORE_EVIDENCE_MAX)
+    if (intent->evidence_count < CORE_EVIDENCE_MAX) {
         intent->evidence[intent->evidence_count++] =
                 (struct core_evidence){.name = name, .value = value};
+    }
 }
 
 struct core_intent *decide_node_intent(
@@ -53,9 +54,10 @@ struct core_intent *decide_node_intent(
     intent->node = view->fact.uid;
     intent->target.replicas = state->replicas > 0 ? state->replicas : 1;
     intent->target.mig = state->mode == DECIDE_MODE_MIG;
-    if (view->fact.pool.len < sizeof(intent->target.pool))
+    if (view->fact.pool.len < sizeof(intent->target.pool)) {
         memcpy(intent->target.pool, view->fact.pool.ptr ? view->fact.pool.ptr : "",
                 view->fact.pool.len);
+    }
     decide_layouts_now(run->pic, node, &intent->target);
     return intent;
 }
@@ -81,7 +83,8 @@ struct core_decision *decide_refuse(struct core_decider *d, const struct core_no
 
 void decide_refusal_evidence(struct core_decision *decision, const char *name, int64_t value)
 {
-    if (decision->evidence_count < CORE_EVIDENCE_MAX)
+    if (decision->evidence_count < CORE_EVIDENCE_MAX) {
         decision->evidence[decision->evidence_count++] =
                 (struct core_evidence){.name = name, .value = value};
+    }
 }

@@ -31,20 +31,21 @@ bool decide_pool_parse(
     enum model_technique technique = MODEL_TECHNIQUE_TIME_SLICING;
     uint8_t tier = 0;
 
-    if (str_starts(name, STR_LIT("mig-")))
+    if (str_starts(name, STR_LIT("mig-"))) {
         technique = MODEL_TECHNIQUE_MIG;
-    else if (str_starts(name, STR_LIT("ts1-")))
+    } else if (str_starts(name, STR_LIT("ts1-"))) {
         tier = 1;
-    else if (str_starts(name, STR_LIT("ts2-")))
+    } else if (str_starts(name, STR_LIT("ts2-"))) {
         tier = 2;
-    else if (!str_starts(name, STR_LIT("ts-")))
+    } else if (!str_starts(name, STR_LIT("ts-"))) {
         return false;
-    for (uint16_t gpu = 0; gpu < model_gpu_count(); gpu++) {
-        decide_pool_name(technique, gpu, tier, candidate);
+    }
+    for (uint32_t row = 0; row < model_gpu_count(); row++) {
+        decide_pool_name(technique, (uint16_t)row, tier, candidate);
         if (!str_eq_c(name, candidate))
             continue;
         *ret_technique = technique;
-        *ret_gpu = gpu;
+        *ret_gpu = (uint16_t)row;
         *ret_tier = tier;
         return true;
     }
@@ -382,9 +383,10 @@ void decide_layouts_now(
                 continue;
             uint32_t here = c->count / f->gpu_count + (g < c->count % f->gpu_count ? 1 : 0);
             for (uint32_t k = 0; k < here && len + MODEL_PROFILE_NAME_MAX < CORE_LAYOUT_TEXT_MAX;
-                    k++)
+                    k++) {
                 len += (size_t)snprintf(text + len, CORE_LAYOUT_TEXT_MAX - len, "%s%s",
                         len > 0 ? "," : "", c->resource.profile);
+            }
         }
     }
 }

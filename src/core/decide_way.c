@@ -221,10 +221,10 @@ static void options_shared(
                 refuse_shared(b, o, k, &j);
             continue;
         }
-        for (uint8_t tier = 0; tier < PLACE_TIERS; tier++) {
+        for (unsigned tier = 0; tier < PLACE_TIERS; tier++) {
             struct place_option option = {.kind = (uint16_t)k,
                     .technique = MODEL_TECHNIQUE_TIME_SLICING,
-                    .tier = tier,
+                    .tier = (uint8_t)tier,
                     .replicas_max = j.replicas_memory,
                     .size_ppm = j.size_ppm,
                     .extra_microusd_per_hour = switch_cost(b, owner, k)};
@@ -248,13 +248,14 @@ static void options_mig(
             continue;
         struct decide_judgement j =
                 decide_judge_mig(b->run->d, b->run->policy, b->run->now, o, kind->gpu);
-        if (j.reason == CORE_REASON_NONE)
+        if (j.reason == CORE_REASON_NONE) {
             option_add(b, owner,
                     (struct place_option){.kind = (uint16_t)k,
                             .technique = MODEL_TECHNIQUE_MIG,
                             .profile = j.profile,
                             .replicas_max = 1,
                             .extra_microusd_per_hour = switch_cost(b, owner, k)});
+        }
     }
 }
 
@@ -297,12 +298,13 @@ static void owner_add(struct builder *b, uint32_t row)
         same.size_ppm = judged ? j.size_ppm : mine != NULL ? mine->size_ppm : 500000;
     }
     option_add(b, owner, same);
-    if (now.technique != MODEL_TECHNIQUE_EXCLUSIVE)
+    if (now.technique != MODEL_TECHNIQUE_EXCLUSIVE) {
         option_add(b, owner,
                 (struct place_option){.kind = (uint16_t)kind_now(b, row),
                         .technique = MODEL_TECHNIQUE_EXCLUSIVE,
                         .replicas_max = 1,
                         .extra_microusd_per_hour = switch_cost(b, owner, kind)});
+    }
     if (technique_listed(b->run->policy, MODEL_TECHNIQUE_TIME_SLICING))
         options_shared(b, o, owner, kind);
     if (technique_listed(b->run->policy, MODEL_TECHNIQUE_MIG) && b->run->policy->window_count > 0)

@@ -75,14 +75,15 @@ static int read_number(const struct reader *r, const struct core_recording_field
     int rc = read_u64(r, field->key, d, max_of(field), &value);
     if (rc < 0)
         return rc;
-    if (field->type == CORE_RECORDING_U8)
+    if (field->type == CORE_RECORDING_U8) {
         MEMBER(uint8_t, f, field->offset) = (uint8_t)value;
-    else if (field->type == CORE_RECORDING_U16)
+    } else if (field->type == CORE_RECORDING_U16) {
         MEMBER(uint16_t, f, field->offset) = (uint16_t)value;
-    else if (field->type == CORE_RECORDING_U64)
+    } else if (field->type == CORE_RECORDING_U64) {
         MEMBER(uint64_t, f, field->offset) = value;
-    else
+    } else {
         MEMBER(uint32_t, f, field->offset) = (uint32_t)value;
+    }
     return 0;
 }
 
@@ -146,10 +147,11 @@ static int read_devices(const struct reader *r, const struct doc *d, struct core
         int rc = read_u64(r, "devices", &d->first[i], UINT8_MAX, &value);
         if (rc < 0)
             return rc;
-        if (i % 2 == 0)
+        if (i % 2 == 0) {
             p->devices[i / 2].gpu = (uint8_t)value;
-        else
+        } else {
             p->devices[i / 2].start = (uint8_t)value;
+        }
     }
     return 0;
 }
@@ -299,12 +301,13 @@ static int read_facts(const struct reader *r, const struct doc *d, struct core_r
     for (uint32_t i = 0; i < d->count; i++) {
         const struct doc *item = &d->first[i];
         int rc = -EINVAL;
-        if (item->kind == DOC_OBJECT)
+        if (item->kind == DOC_OBJECT) {
             rc = read_object(r, item, &facts[i]);
-        else if (item->kind == DOC_ARRAY)
+        } else if (item->kind == DOC_ARRAY) {
             rc = read_sample(r, item, &facts[i]);
-        else
+        } else {
             (void)wrong(r, "a fact", item, "a map or a sample's list");
+        }
         if (rc < 0)
             return err_wrap(r->err, "fact %u", i);
     }
@@ -348,9 +351,10 @@ static int parse_line(
         struct arena *a, struct str line, const struct doc **ret_doc, struct err *reterr)
 {
     int rc = doc_parse_json(a, line, CORE_RECORDING_LINE_MAX, ret_doc, reterr);
-    if (rc == 0 && (*ret_doc)->kind != DOC_OBJECT)
+    if (rc == 0 && (*ret_doc)->kind != DOC_OBJECT) {
         return err_set(
                 reterr, -EINVAL, "a line is %s: expected a map", doc_kind_name((*ret_doc)->kind));
+    }
     return rc;
 }
 

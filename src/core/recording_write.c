@@ -81,10 +81,11 @@ static void put_number(
         struct json_writer *w, const struct core_fact *f, const struct core_recording_field *field)
 {
     uint64_t value = number_of(f, field);
-    if (value != 0 && field->type == CORE_RECORDING_BOOL)
+    if (value != 0 && field->type == CORE_RECORDING_BOOL) {
         jw_kv_bool(w, field->key, true);
-    else if (value != 0)
+    } else if (value != 0) {
         jw_kv_u64(w, field->key, value);
+    }
 }
 
 static void put_str(

@@ -308,7 +308,8 @@ uint32_t place_board_rank(struct place_board *b, const struct place_ask *ask,
 {
     struct place_ask plain = *ask; /* without models: what a node offers does not hang on them */
     uint64_t models = ask->request.models;
-    struct place_cell *row = NULL, own = {0};
+    struct place_cell own = {0};
+    struct place_cell *row = NULL;
     uint32_t count = 0;
 
     assert_request(&ask->request);

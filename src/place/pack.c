@@ -196,9 +196,10 @@ static bool cured_without(const struct place_pack *p, uint32_t gpu, uint32_t pod
         if (load->pods[i] != pod)
             load_add(&rest, &p->pods[load->pods[i]], load->pods[i]);
     }
-    if (trouble == 2)
+    if (trouble == 2) {
         return p->gpus[gpu].used_mib - num_min_u32(p->gpus[gpu].used_mib, p->pods[pod].used_mib) <=
                p->gpus[gpu].alarm_mib;
+    }
     if (rest.reserve_mib > p->gpus[gpu].limit_mib && rest.count > 1)
         return false;
     uint32_t speed = model_gpu_get(p->gpus[gpu].model)->speed_permille;

@@ -125,12 +125,14 @@ static uint32_t gpus_mig(const struct mig_model *model, const uint32_t *want)
 static uint32_t nodes_for_host(
         const struct place_kind *kind, const struct pool_load *load, uint64_t nodes)
 {
-    if (kind->cpu_milli > 0)
+    if (kind->cpu_milli > 0) {
         nodes = (uint64_t)num_max_i64(
                 (int64_t)nodes, (int64_t)num_ceildiv_u64(load->cpu_milli, kind->cpu_milli));
-    if (kind->ram_mib > 0)
+    }
+    if (kind->ram_mib > 0) {
         nodes = (uint64_t)num_max_i64(
                 (int64_t)nodes, (int64_t)num_ceildiv_u64(load->ram_mib, kind->ram_mib));
+    }
     return (uint32_t)num_min_i64((int64_t)nodes, UINT32_MAX / 2);
 }
 
@@ -202,9 +204,10 @@ void place_pools_need(const struct place_problem *p, const struct place_kind *ki
     for (unsigned t = 0; t < PLACE_TIERS; t++)
         nodes += pools.nodes_shared[t];
     int64_t cost = num_muldiv_i64(kind->microusd_per_hour, (int64_t)nodes, 1);
-    if (nodes > kind->nodes_max) /* not to be had: dear enough that any other way wins */
+    if (nodes > kind->nodes_max) { /* not to be had: dear enough that any other way wins */
         cost += num_muldiv_i64(kind->microusd_per_hour, (int64_t)(nodes - kind->nodes_max), 1) *
                 1000;
+    }
     *ret_pools = pools;
     *ret_microusd = cost;
     *ret_smooth = smooth;

@@ -88,10 +88,11 @@ static bool improve_owner(struct search *s, uint32_t owner)
         move(s, owner, k);
         s->left--;
         s->used++;
-        if (goal_touched(s, from, to) < before)
+        if (goal_touched(s, from, to) < before) {
             changed = true;
-        else
+        } else {
             move(s, owner, was);
+        }
     }
     return changed;
 }

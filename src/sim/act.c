@@ -130,9 +130,10 @@ static uint32_t delete_config(struct sim_world *w, const struct core_action *a)
     for (uint32_t i = 0; i < w->nodes_live.count; i++) {
         const struct sim_node *n = &w->nodes[w->nodes_live.items[i]];
         const char *label = a->config.map == CORE_CONFIG_PLUGIN ? n->plugin_label : n->mig_label;
-        if (n->cluster == a->cluster && str_eq_c(a->config.key, label))
+        if (n->cluster == a->cluster && str_eq_c(a->config.key, label)) {
             sim_world_violate(w, "world-config-key-in-use-deleted",
                     sim_uid(SIM_UID_NODE, w->nodes_live.items[i]));
+        }
     }
     w->configs[config].present = false;
     w->configs[config].version = ++w->version;

@@ -430,18 +430,20 @@ int sim_scenario_builtin(struct arena *a, struct str name, const struct sim_scen
         struct err *reterr)
 {
     struct sim_scenario *s = NULL;
-    if (str_eq_c(name, "default"))
+    if (str_eq_c(name, "default")) {
         s = build_default(a);
-    else if (str_eq_c(name, "fitted"))
+    } else if (str_eq_c(name, "fitted")) {
         s = build_fitted(a);
-    else if (str_eq_c(name, "small"))
+    } else if (str_eq_c(name, "small")) {
         s = build_small(a);
-    else if (str_eq_c(name, "fleet"))
+    } else if (str_eq_c(name, "fleet")) {
         s = build_fleet(a);
-    if (s == NULL)
+    }
+    if (s == NULL) {
         return err_set(reterr, -ENOENT,
                 "no built-in scenario '%.*s': expected default, fitted, fleet or small",
                 STR_ARG(name));
+    }
     int rc = sim_scenario_check(s, reterr);
     if (rc == 0)
         *ret_scenario = s;

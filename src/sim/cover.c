@@ -163,7 +163,7 @@ void sim_cover_write(struct sim_world *w, const struct core_action *a, enum sim_
 void sim_cover_lie_in_wait(struct sim_world *w, enum sim_fault f)
 {
     struct prng *rng = &w->rng[SIM_STREAM_FAULT_NODE];
-    struct sim_ambush cells[CORE_STEP_COUNT * CORE_ROLLOUT_STATE_COUNT];
+    struct sim_ambush cells[CORE_STEP_COUNT * CORE_ROLLOUT_STATE_COUNT] = {0};
     uint32_t count = 0;
     bool mig = f == SIM_FAULT_MIG_STUCK || f == SIM_FAULT_MIG_FAILED || f == SIM_FAULT_MIG_LIES;
     for (int step = 0; step < CORE_STEP_COUNT; step++) {

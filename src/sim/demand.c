@@ -133,10 +133,11 @@ void sim_demand_tick(struct sim_world *w)
             struct sim_slot *s = &o->slots[k];
             if (!s->live)
                 continue;
-            if (o->spec->demand.kind == SIM_DEMAND_TRACE)
+            if (o->spec->demand.kind == SIM_DEMAND_TRACE) {
                 tick_trace(w, i, k);
-            else
+            } else {
                 tick_generated(w, o, s, tide);
+            }
             if (s->live && o->spec->kind == MODEL_OWNER_JOB)
                 tick_job(w, i, k);
             struct sim_life *life = &w->lives[s->life];

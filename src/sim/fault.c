@@ -244,12 +244,13 @@ static void draw_strike(struct sim_world *w, uint32_t node)
     struct prng *rng = &w->rng[SIM_STREAM_FAULT_NODE];
     enum sim_fault f = faults[prng_below(rng, sizeof faults / sizeof faults[0])];
     int64_t at = w->now_ns + prng_between(rng, 0, NUM_NS_PER_HOUR - 1);
-    if (prng_below(rng, 2) == 0)
+    if (prng_below(rng, 2) == 0) {
         sim_cover_lie_in_wait(w, f);
-    else if (f == SIM_FAULT_NODE_DEATH)
+    } else if (f == SIM_FAULT_NODE_DEATH) {
         sim_event_add(w, at, SIM_EVENT_NODE_DEATH, node, 0);
-    else
+    } else {
         (void)sim_fault_strike(w, node, f);
+    }
 }
 
 void sim_fault_hour(struct sim_world *w)

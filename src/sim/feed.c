@@ -372,10 +372,11 @@ static uint32_t collect(struct sim_world *w)
         if (f.kind == CORE_FACT_SAMPLE && w->watch_lost[f.cluster][CORE_SOURCE_METRICS])
             continue;
         /* A list is complete only once its objects have come. */
-        if (f.kind == CORE_FACT_SYNC && late)
+        if (f.kind == CORE_FACT_SYNC && late) {
             w->direct[kept++] = f;
-        else
+        } else {
             *next_fact(&b) = f;
+        }
     }
     w->direct_count = kept;
     return b.count;
@@ -457,10 +458,11 @@ void sim_feed_step(struct sim_world *w, uint64_t generation)
     arena_reset(w->batch_arena);
     bool killed = perform(w, &out);
     check_world(w);
-    if (killed)
+    if (killed) {
         sim_world_restart_core(w);
-    else if (out.next_wake_mono_ns != INT64_MAX)
+    } else if (out.next_wake_mono_ns != INT64_MAX) {
         sim_feed_wake(w, num_max_i64(out.next_wake_mono_ns - 1, w->now_ns));
+    }
 }
 
 /* -- start and relist ---------------------------------------------------------------------------

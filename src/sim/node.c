@@ -165,10 +165,11 @@ static uint32_t devices_of(const struct sim_world *w, const struct sim_node *n,
     bool shared = r->kind == MODEL_RESOURCE_GPU_SHARED || r->kind == MODEL_RESOURCE_MIG_SHARED;
     bool mig = r->kind == MODEL_RESOURCE_MIG || r->kind == MODEL_RESOURCE_MIG_SHARED;
     uint32_t replicas = mig ? n->mig_replicas : n->replicas;
-    if (w->caps == SIM_CAPS_DRA && r->kind == MODEL_RESOURCE_GPU_SHARED)
+    if (w->caps == SIM_CAPS_DRA && r->kind == MODEL_RESOURCE_GPU_SHARED) {
         replicas = num_max_u32(w->config->policy->replicas_max, 2); /* consumable shares */
-    else if (w->caps == SIM_CAPS_OPERATOR && shared != (replicas > 1))
+    } else if (w->caps == SIM_CAPS_OPERATOR && shared != (replicas > 1)) {
         return 0;
+    }
     if (!shared)
         replicas = 1;
     for (uint32_t g = 0; g < n->gpu_count; g++) {

@@ -147,10 +147,11 @@ static void first_template(const struct sim_world *w, struct sim_owner *o)
             .generation = 1};
     if (s->gpus_per_pod != 1)
         return;
-    if (w->regime == SIM_REGIME_TIMESLICING_X4)
+    if (w->regime == SIM_REGIME_TIMESLICING_X4) {
         o->tpl.resource.kind = MODEL_RESOURCE_GPU_SHARED;
-    else if (w->regime == SIM_REGIME_ALL_1G)
+    } else if (w->regime == SIM_REGIME_ALL_1G) {
         (void)static_1g(w, s, &o->tpl);
+    }
 }
 
 void sim_owner_start(struct sim_world *w, uint32_t owner)
@@ -350,10 +351,11 @@ void sim_owner_reconcile(struct sim_world *w, uint32_t owner)
         uint32_t pod = sim_pod_make(w, owner, i, false);
         o->slots[i].pod = pod;
     }
-    if (o->spec->kind == MODEL_OWNER_DEPLOYMENT)
+    if (o->spec->kind == MODEL_OWNER_DEPLOYMENT) {
         roll_deployment(w, owner);
-    else if (o->spec->kind == MODEL_OWNER_STATEFULSET)
+    } else if (o->spec->kind == MODEL_OWNER_STATEFULSET) {
         roll_statefulset(w, owner);
+    }
     if (next != INT64_MAX)
         sim_owner_queue(w, owner, next);
 }

@@ -45,13 +45,14 @@ uint32_t sim_pod_make(struct sim_world *w, uint32_t owner, uint32_t slot, bool s
         name = o->spec->trace[o->slots[slot].trace].name;
     if (name.len > 60)
         name.len = 60;
-    if (o->spec->kind == MODEL_OWNER_STATEFULSET && o->spec->trace_count == 0)
+    if (o->spec->kind == MODEL_OWNER_STATEFULSET && o->spec->trace_count == 0) {
         (void)snprintf(p->name, sizeof p->name, "%.*s-%u", STR_ARG(name), slot);
-    else if (o->spec->kind == MODEL_OWNER_STATEFULSET)
+    } else if (o->spec->kind == MODEL_OWNER_STATEFULSET) {
         (void)snprintf(p->name, sizeof p->name, "%.*s", STR_ARG(name));
-    else
+    } else {
         (void)snprintf(p->name, sizeof p->name, "%.*s-%05x", STR_ARG(name),
                 (unsigned)(prng_mix(owner, o->pods_made) & 0xfffff));
+    }
     o->pods_made++;
     sim_list_add(&w->pending, pod);
     sim_pod_changed(w, pod);

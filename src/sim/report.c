@@ -198,15 +198,18 @@ void sim_report_names(const struct sim_world *w, struct arena *a, struct report_
 {
     uint32_t max = w->node_count + w->owner_count + w->pod_count, count = 0;
     struct report_name *names = ARENA_ARRAY(a, struct report_name, max + 1);
-    for (uint32_t i = 0; i < w->node_count; i++)
+    for (uint32_t i = 0; i < w->node_count; i++) {
         names[count++] = (struct report_name){
                 sim_uid(SIM_UID_NODE, i), arena_str(a, str_from(w->nodes[i].name))};
-    for (uint32_t i = 0; i < w->pod_count; i++)
+    }
+    for (uint32_t i = 0; i < w->pod_count; i++) {
         names[count++] = (struct report_name){
                 sim_uid(SIM_UID_POD, i), arena_str(a, str_from(w->pods[i].name))};
-    for (uint32_t i = 0; i < w->owner_count; i++)
+    }
+    for (uint32_t i = 0; i < w->owner_count; i++) {
         names[count++] = (struct report_name){
                 sim_uid(SIM_UID_OWNER, i), arena_str(a, w->owners[i].spec->name)};
+    }
     r->names = names;
     r->name_count = count;
 }

@@ -111,9 +111,10 @@ static int play_first(const struct run *r, struct sim_world *w, struct err *rete
     int rc = 1;
     while (rc == 1 && sim_world_steps(w) <= c->then_step)
         rc = sim_world_step(w);
-    if (rc == 0)
+    if (rc == 0) {
         return err_set(reterr, -ERANGE, "step %llu: the run has only %llu steps",
                 (unsigned long long)c->then_step, (unsigned long long)sim_world_steps(w));
+    }
     if (rc < 0)
         return rc;
     r->result->from_wall_ns = sim_world_wall(w);
@@ -170,9 +171,10 @@ static int check_config(const struct sim_config *c, struct err *reterr)
     if (rc != 0)
         return rc;
     int64_t end = c->duration_ns > 0 ? c->duration_ns : c->scenario->duration_ns;
-    if (c->measure_from_ns < 0 || c->measure_from_ns >= end)
+    if (c->measure_from_ns < 0 || c->measure_from_ns >= end) {
         return err_set(reterr, -EINVAL, "measure from: expected a time within the run's %lld h",
                 (long long)(end / NUM_NS_PER_HOUR));
+    }
     if (c->faults_ppm > 1000000)
         return err_set(reterr, -EINVAL, "faults: expected a rate of 0 to 1");
     return 0;

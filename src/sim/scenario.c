@@ -30,15 +30,17 @@ static int check_group(
 {
     if (g->cluster >= s->cluster_count)
         return err_set(reterr, -EINVAL, "node group %.*s: unknown cluster", STR_ARG(g->name));
-    if (g->gpus_per_node == 0 || g->gpus_per_node > CORE_GPUS_MAX)
+    if (g->gpus_per_node == 0 || g->gpus_per_node > CORE_GPUS_MAX) {
         return err_set(reterr, -EINVAL, "node group %.*s: %u GPUs a node: expected 1..%d",
                 STR_ARG(g->name), g->gpus_per_node, CORE_GPUS_MAX);
+    }
     if (g->gpu >= model_gpu_count())
         return err_set(reterr, -EINVAL, "node group %.*s: unknown GPU model", STR_ARG(g->name));
-    if (g->min > g->max || g->initial > g->max || g->max > SIM_NODES_MAX)
+    if (g->min > g->max || g->initial > g->max || g->max > SIM_NODES_MAX) {
         return err_set(reterr, -EINVAL,
                 "node group %.*s: expected min and initial within max, and max within %d",
                 STR_ARG(g->name), SIM_NODES_MAX);
+    }
     return 0;
 }
 
@@ -60,35 +62,40 @@ static int check_owner(
     uint32_t pods = o->trace_count;
     if (o->cluster >= s->cluster_count)
         return err_set(reterr, -EINVAL, "owner %.*s: unknown cluster", STR_ARG(o->name));
-    if (o->gpus_per_pod == 0 || o->gpus_per_pod > CORE_GPUS_MAX)
+    if (o->gpus_per_pod == 0 || o->gpus_per_pod > CORE_GPUS_MAX) {
         return err_set(reterr, -EINVAL, "owner %.*s: %u GPUs a pod: expected 1..%d",
                 STR_ARG(o->name), o->gpus_per_pod, CORE_GPUS_MAX);
+    }
     for (unsigned h = 0; h < SIM_HOURS; h++) {
-        if (o->replicas[h] > SIM_REPLICAS_MAX)
+        if (o->replicas[h] > SIM_REPLICAS_MAX) {
             return err_set(reterr, -EINVAL, "owner %.*s: more than %d replicas", STR_ARG(o->name),
                     SIM_REPLICAS_MAX);
+        }
         pods += o->replicas[h] + o->arrivals_milli[h];
     }
     if (pods == 0)
         return err_set(reterr, -EINVAL, "owner %.*s never has a pod", STR_ARG(o->name));
     if (o->kind == MODEL_OWNER_JOB && (o->run_min_ns <= 0 || o->run_max_ns < o->run_min_ns))
         return err_set(reterr, -EINVAL, "owner %.*s: a Job needs a run time", STR_ARG(o->name));
-    if (!some_group_fits(s, o))
+    if (!some_group_fits(s, o)) {
         return err_set(reterr, -EINVAL,
                 "owner %.*s: no node group of its cluster can ever hold one of its pods",
                 STR_ARG(o->name));
+    }
     return 0;
 }
 
 int sim_scenario_check(const struct sim_scenario *s, struct err *reterr)
 {
-    if (s->cluster_count == 0 || s->group_count == 0 || s->owner_count == 0)
+    if (s->cluster_count == 0 || s->group_count == 0 || s->owner_count == 0) {
         return err_set(reterr, -EINVAL,
                 "scenario %.*s is empty: expected at least one cluster, node group and owner",
                 STR_ARG(s->name));
-    if (s->duration_ns <= 0 || s->duration_ns > 366 * 24 * NUM_NS_PER_HOUR)
+    }
+    if (s->duration_ns <= 0 || s->duration_ns > 366 * 24 * NUM_NS_PER_HOUR) {
         return err_set(reterr, -EINVAL, "scenario %.*s: expected a duration of up to 366 days",
                 STR_ARG(s->name));
+    }
     for (uint32_t i = 0; i < s->group_count; i++) {
         int rc = check_group(s, &s->groups[i], reterr);
         if (rc != 0)

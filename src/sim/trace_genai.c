@@ -62,10 +62,11 @@ static int read_percent(
             ok = cell.ptr[i] >= '0' && cell.ptr[i] <= '9';
         tenth = ok ? (uint64_t)(dot[1] - '0') : 0;
     }
-    if (!ok || str_to_u64(whole, 0, 100, &percent) != 0 || percent * 10 + tenth > 1000)
+    if (!ok || str_to_u64(whole, 0, 100, &percent) != 0 || percent * 10 + tenth > 1000) {
         return err_set(reterr, -EINVAL,
                 "line %u, column gpu_util_percent: '%.*s': expected 0 to 100", c->line,
                 (int)num_min_i64((int64_t)cell.len, 40), cell.ptr != NULL ? cell.ptr : "");
+    }
     *ret_permille = (uint16_t)(percent * 10 + tenth);
     return 0;
 }
@@ -86,21 +87,24 @@ static int read_row(struct reader *r, struct err *reterr)
     if (rc != 0)
         return rc;
     struct str name = c->cell[r->pod];
-    if (name.len == 0 || name.len > 253)
+    if (name.len == 0 || name.len > 253) {
         return err_set(
                 reterr, -EINVAL, "line %u, column pod: expected a name of 1 to 253 bytes", c->line);
+    }
     row.pod = map_str_find(&r->pods, name);
     if (row.pod == MAP_NONE) {
         row.pod = r->pods.live_count;
-        if (row.pod >= SIM_TRACE_PODS_MAX)
+        if (row.pod >= SIM_TRACE_PODS_MAX) {
             return err_set(
                     reterr, -E2BIG, "line %u: more than %d pods", c->line, SIM_TRACE_PODS_MAX);
+        }
         (void)map_str_set(&r->pods, name, row.pod);
     }
     row.sample.at_ns = time_ms * 1000000;
-    if (r->row_count >= SIM_TRACE_SAMPLES_MAX)
+    if (r->row_count >= SIM_TRACE_SAMPLES_MAX) {
         return err_set(
                 reterr, -E2BIG, "line %u: more than %d samples", c->line, SIM_TRACE_SAMPLES_MAX);
+    }
     if (r->row_count == r->row_cap) {
         r->row_cap = r->row_cap == 0 ? 65536 : r->row_cap * 2;
         r->rows = mem_grow(r->rows, r->row_cap, sizeof *r->rows);
@@ -143,9 +147,10 @@ static int gather(
         struct sim_trace_pod *p = &pods[r->rows[i].pod];
         struct sim_trace_sample *s = samples + (p->samples - samples);
         const struct sim_trace_sample *x = &r->rows[i].sample;
-        if (p->sample_count > 0 && s[p->sample_count - 1].at_ns >= x->at_ns)
+        if (p->sample_count > 0 && s[p->sample_count - 1].at_ns >= x->at_ns) {
             return err_set(reterr, -EINVAL, "pod %.*s: its times must rise: %lld s comes again",
                     STR_ARG(p->name), (long long)(x->at_ns / 1000000000));
+        }
         s[p->sample_count++] = *x;
     }
     for (uint32_t p = 0; p < pod_count; p++) {

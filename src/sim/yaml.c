@@ -163,11 +163,12 @@ static const struct doc *list_of(
     *ret_rc = 0;
     if (list == NULL)
         return NULL;
-    if (list->kind != DOC_ARRAY || list->count == 0)
+    if (list->kind != DOC_ARRAY || list->count == 0) {
         *ret_rc = sim_yaml_fail(list, "scenario", "a list that is not empty", r->err);
-    else if (list->count > max)
+    } else if (list->count > max) {
         *ret_rc = err_set(r->err, -E2BIG, "line %u: %s: %u entries: expected at most %u",
                 list->line, key, list->count, max);
+    }
     return list;
 }
 
@@ -272,9 +273,10 @@ static int read_owner(struct reader *r, uint32_t index, unsigned depth)
     if (r->owner_state[index] == 2)
         return 0;
     const struct doc *like = d->kind == DOC_OBJECT ? doc_get(d, "like") : NULL;
-    if (r->owner_state[index] == 1 || depth > 16)
+    if (r->owner_state[index] == 1 || depth > 16) {
         return sim_yaml_fail(like != NULL ? like : d, path,
                 "an owner that is not, by way of others, like this one", r->err);
+    }
     r->owner_state[index] = 1;
     owner_defaults(o);
     if (like != NULL) {
@@ -296,12 +298,14 @@ static int read_owner(struct reader *r, uint32_t index, unsigned depth)
         (void)snprintf(path, sizeof path, "owners[%u].demand", index);
         rc = sim_yaml_read(demand, path, demand_fields, &o->demand, r->err);
     }
-    if (rc == 0 && o->demand.memory_peak_mib < o->demand.memory_mib)
+    if (rc == 0 && o->demand.memory_peak_mib < o->demand.memory_mib) {
         rc = err_set(r->err, -EINVAL, "line %u: owners[%u]: expected memoryPeakMiB >= memoryMiB",
                 d->line, index);
-    if (rc == 0 && o->until_ns != 0 && o->until_ns <= o->from_ns)
+    }
+    if (rc == 0 && o->until_ns != 0 && o->until_ns <= o->from_ns) {
         rc = err_set(
                 r->err, -EINVAL, "line %u: owners[%u]: expected until after from", d->line, index);
+    }
     r->owner_state[index] = 2;
     return rc;
 }

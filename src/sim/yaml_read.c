@@ -23,9 +23,10 @@ int sim_yaml_fail(
     struct str key = value->key;
     if (key.len > SHOWN)
         key.len = str_utf8_prefix((struct str){key.ptr, SHOWN});
-    if (!scalar)
+    if (!scalar) {
         return err_set(reterr, -EINVAL, "line %u: %s%s%.*s: %s: expected %s", value->line, path,
                 dot, STR_ARG(key), doc_kind_name(value->kind), expected);
+    }
     return err_set(reterr, -EINVAL, "line %u: %s%s%.*s: '%.*s': expected %s", value->line, path,
             dot, STR_ARG(key), STR_ARG(text), expected);
 }
@@ -118,9 +119,10 @@ static int read_hours(const struct doc *v, const char *path, const struct sim_ya
             ret_hours[h] = (uint32_t)value;
         return 0;
     }
-    if (v->count != 24 && v->count != SIM_HOURS)
+    if (v->count != 24 && v->count != SIM_HOURS) {
         return sim_yaml_fail(
                 v, path, "one number, 24 (each hour) or 48 (weekdays, weekends)", reterr);
+    }
     for (uint32_t h = 0; h < v->count; h++) {
         if (number(&v->first[h], f->type, f, &value) != 0)
             return sim_yaml_fail(&v->first[h], path, expected, reterr);
@@ -172,9 +174,10 @@ static int read_enum(const struct doc *v, const char *path, const struct sim_yam
             *ret_value = i;
             return 0;
         }
-        if (used < sizeof text)
+        if (used < sizeof text) {
             used += (size_t)snprintf(
                     text + used, sizeof text - used, "%s %s", i > 0 ? "," : "", f->names[i]);
+        }
     }
     return sim_yaml_fail(v, path, text, reterr);
 }
@@ -186,11 +189,12 @@ static int read_time(const struct doc *v, const char *path, const struct sim_yam
     bool duration = f->type == YAML_DURATION;
     int64_t ns = 0;
     int rc = duration ? civil_parse_duration(v->text, &ns, &e) : civil_parse(v->text, &ns, &e);
-    if (v->kind == DOC_ARRAY || v->kind == DOC_OBJECT || rc != 0 || ns < f->min || ns > f->max)
+    if (v->kind == DOC_ARRAY || v->kind == DOC_OBJECT || rc != 0 || ns < f->min || ns > f->max) {
         return sim_yaml_fail(v, path,
                 duration ? "a duration such as 30m or 1d12h, within its limits"
                          : "a time such as 2026-03-02T00:00:00Z",
                 reterr);
+    }
     *ret_ns = ns;
     return 0;
 }
@@ -202,10 +206,11 @@ static int read_number(const struct doc *v, const char *path, const struct sim_y
     int64_t value = 0;
     if (number(v, f->type, f, &value) != 0)
         return sim_yaml_fail(v, path, expectation(f, f->type, text, sizeof text), reterr);
-    if (f->type == YAML_USD)
+    if (f->type == YAML_USD) {
         *(int64_t *)at = value;
-    else
+    } else {
         *(uint32_t *)at = (uint32_t)value;
+    }
     return 0;
 }
 
@@ -254,7 +259,7 @@ static int unknown_key(const struct doc *member, const char *path,
 {
     const char *names[FIELDS_MAX + 1];
     unsigned count = 0;
-    for (; fields[count].key != NULL && count < FIELDS_MAX; count++)
+    for (; count < FIELDS_MAX && fields[count].key != NULL; count++)
         names[count] = fields[count].key;
     names[count] = NULL;
     const char *nearest = str_nearest(member->key, names);
@@ -283,9 +288,10 @@ int sim_yaml_read(const struct doc *object, const char *path, const struct sim_y
             return rc;
     }
     for (const struct sim_yaml_field *f = fields; f->key != NULL; f++) {
-        if (f->required && doc_get(object, f->key) == NULL)
+        if (f->required && doc_get(object, f->key) == NULL) {
             return err_set(reterr, -EINVAL, "line %u: %s: '%s' is missing", object->line,
                     path[0] != '\0' ? path : "scenario", f->key);
+        }
     }
     return 0;
 }
