@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { PLANT_SEEDS = 2 }; /* how many seeds a planted bug is given to show */
+
 enum { FAULTS_AT_LEAST = 500, ROLLOUTS_A_DAY = 20, NODES_AT_LEAST = 40, CELLS_BYTES_MAX = 1 << 16 };
 
 struct options {
@@ -70,6 +72,7 @@ struct outcome {
 struct run {
     const struct options *options;
     enum core_reason plant; /* NONE = no bug */
+    enum core_reason scene; /* the guard that the scenario is changed for */
 };
 
 static uint32_t least_nodes(const struct sim_scenario *s)
@@ -93,6 +96,54 @@ static void take_result(const struct report_result *r, struct outcome *o)
     o->gpus_mean_milli = r->after.gpus_provisioned_mean_milli;
 }
 
+/* Some guards look at what the scenario has none of: this brings it.  Scenario and policy are
+ * copied into `a`. */
+static void set_scene(struct arena *a, enum core_reason guard, struct sim_config *config)
+{
+    struct sim_scenario *s = ARENA_NEW(a, struct sim_scenario);
+    struct policy *p = ARENA_NEW(a, struct policy);
+    *s = *config->scenario;
+    *p = *config->policy;
+    s->owners = ARENA_ARRAY(a, struct sim_owner_spec, s->owner_count);
+    memcpy(s->owners, config->scenario->owners, s->owner_count * sizeof *s->owners);
+    for (uint32_t i = 0; i < s->owner_count; i++) {
+        struct sim_owner_spec *o = &s->owners[i];
+        if (guard == CORE_REASON_GUARD_PREALLOCATES)
+            o->preallocates = true;
+        if (guard == CORE_REASON_GUARD_ISOLATION)
+            o->isolation = MODEL_ISOLATION_EXCLUSIVE;
+        if (guard == CORE_REASON_GUARD_TRAINING)
+            o->class_declared = MODEL_CLASS_TRAINING;
+        if (guard == CORE_REASON_GUARD_MEMORY)
+            o->demand.memory_mib = o->demand.memory_peak_mib = 20000;
+        if (guard == CORE_REASON_GUARD_BUSY)
+            o->demand.active_permille = o->demand.level_permille = 950;
+        if (guard == CORE_REASON_GUARD_LATENCY) {
+            o->class_declared = MODEL_CLASS_LATENCY_SENSITIVE;
+            o->demand.active_permille = o->demand.level_permille = 50;
+        }
+        if (guard == CORE_REASON_GUARD_BARE_POD && i % 2 == 0 && o->kind == MODEL_OWNER_DEPLOYMENT)
+            o->kind = MODEL_OWNER_BARE;
+    }
+    p->suspend = p->suspend || guard == CORE_REASON_GUARD_SUSPENDED;
+    for (unsigned t = 0; t < MODEL_TECHNIQUE_COUNT && guard == CORE_REASON_GUARD_MODE; t++)
+        p->mode[t] = POLICY_MODE_RECOMMEND;
+    if (guard == CORE_REASON_GUARD_HISTORY)
+        p->min_history_ns = 36 * NUM_NS_PER_HOUR;
+    if (guard == CORE_REASON_GUARD_STALE)
+        p->stale_after_ns = 1;
+    if (guard == CORE_REASON_GUARD_LATENCY)
+        p->latency_treatment = MODEL_TECHNIQUE_EXCLUSIVE;
+    if (guard == CORE_REASON_GUARD_DWELL)
+        p->owner_dwell_ns = 48 * NUM_NS_PER_HOUR;
+    if (guard == CORE_REASON_GUARD_BUDGET_NODES || guard == CORE_REASON_CHECK_BUDGET)
+        p->max_nodes_in_change = 1;
+    if (guard == CORE_REASON_GUARD_BUDGET_EVICTIONS)
+        p->max_evictions_per_hour = 2;
+    config->scenario = s;
+    config->policy = p;
+}
+
 static int run_seed(uint32_t index, void *ret_result, const void *context)
 {
     const struct run *run = context;
@@ -107,8 +158,9 @@ static int run_seed(uint32_t index, void *ret_result, const void *context)
     config.skip_bounds = true;
     config.skip_baselines = true;
     config.coverage = &o->coverage;
-    if (run->plant != CORE_REASON_NONE)
-        config.core.plant_bug[run->plant] = true;
+    if (rc == 0 && run->scene != CORE_REASON_NONE)
+        set_scene(a, run->scene, &config);
+    config.core.plant_bug[run->plant] = run->plant != CORE_REASON_NONE;
     if (rc == 0) {
         o->nodes = least_nodes(config.scenario);
         rc = sim_run(&config, a, result, &e);
@@ -307,6 +359,90 @@ static int bench(const struct options *o)
     return ok && failed == 0 ? 0 : 1;
 }
 
+/* -- planted bugs ------------------------------------------------------------------------------
+ */
+
+struct catch
+{
+    uint32_t seeds; /* how many were run until it was seen; 0 = it was not */
+    char by[160];
+    char without[160]; /* the same scene without the bug: "" = clean, as it must be */
+};
+
+static bool is_guard_or_check(enum core_reason r)
+{
+    const char *name = core_reason_name(r);
+    return strncmp(name, "guard-", 6) == 0 || strncmp(name, "check-", 6) == 0;
+}
+
+/* One reason: the bug in a scene made for it, and the scene without the bug. */
+static int run_plant(uint32_t index, void *ret_result, const void *context)
+{
+    const struct options *o = context;
+    struct catch *c = ret_result;
+    enum core_reason reason = (enum core_reason)index;
+    bool named = strcmp(o->plant, "all") == 0 || strcmp(o->plant, core_reason_name(reason)) == 0;
+    if (!is_guard_or_check(reason) || !named)
+        return 0;
+    struct run run = {.options = o, .plant = reason, .scene = reason};
+    struct outcome *outcome = mem_alloc(1, sizeof *outcome);
+    int rc = 0;
+    for (uint32_t seed = 0; seed < PLANT_SEEDS && rc == 0 && c->seeds == 0; seed++) {
+        memset(outcome, 0, sizeof *outcome);
+        rc = run_seed(seed, outcome, &run);
+        const char *text = strstr(outcome->violation, "s: ");
+        if (text != NULL)
+            (void)snprintf(c->by, sizeof c->by, "%.150s", text + 3);
+        else if (outcome->kills > 0)
+            (void)snprintf(c->by, sizeof c->by, "harm: %llu memory kills",
+                    (unsigned long long)outcome->kills);
+        c->seeds = c->by[0] != '\0' ? seed + 1 : 0;
+    }
+    memset(outcome, 0, sizeof *outcome);
+    run.plant = CORE_REASON_NONE;
+    if (rc == 0 && c->seeds > 0)
+        rc = run_seed(c->seeds - 1, outcome, &run);
+    (void)snprintf(c->without, sizeof c->without, "%.150s", outcome->violation);
+    mem_free(outcome);
+    return rc;
+}
+
+static int plants(const struct options *o)
+{
+    struct bench_jobs jobs = {
+            .count = CORE_REASON_COUNT,
+            .processes = (uint32_t)o->jobs,
+            .result_size = sizeof(struct catch),
+            .run = run_plant,
+            .context = o,
+            .label = "planted bugs",
+    };
+    void *memory = NULL;
+    int failed = bench_jobs_run(&jobs, &memory);
+    if (failed < 0)
+        return 2;
+    const struct catch *catches = memory;
+    uint32_t asked = 0, caught = 0;
+    (void)puts("planted bug                               seeds  caught by");
+    for (unsigned r = 0; r < CORE_REASON_COUNT; r++) {
+        const struct catch *c = &catches[r];
+        bool named = strcmp(o->plant, "all") == 0 || strcmp(o->plant, core_reason_name(r)) == 0;
+        if (!is_guard_or_check(r) || !named)
+            continue;
+        asked++;
+        bool good = c->seeds > 0 && c->without[0] == '\0';
+        caught += good;
+        (void)printf("%-40s %6u  %s%s%s\n", core_reason_name(r), c->seeds,
+                c->seeds > 0 ? c->by : "nobody saw it",
+                c->without[0] != '\0' ? "; WITHOUT IT: " : "", c->without);
+    }
+    (void)printf("%u planted bugs, %u caught, %d did not run\n", asked, caught, failed);
+    bench_jobs_release(&jobs, memory);
+    if (asked == 0)
+        (void)fprintf(stderr, "faults: --plant: '%s' is no guard and no check\n", o->plant);
+    return asked == 0 ? 2 : caught == asked && failed == 0 ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
     struct options o = {0};
@@ -318,5 +454,5 @@ int main(int argc, char **argv)
     if (parsed == CLI_PARSED_ERROR)
         return cli_usage_error(verb.name, &e);
     o.world.gpus_per_node = 1;
-    return bench(&o);
+    return o.plant != NULL ? plants(&o) : bench(&o);
 }

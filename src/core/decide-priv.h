@@ -168,6 +168,7 @@ enum { DECIDE_PROMISES_MAX = 256 };
 
 struct core_decider {
     struct core_options options;
+    bool planted;                        /* some plant_bug of the options is set */
     struct map_u64 owner_rows, pod_rows; /* uid -> row */
     struct map_u64 pod_names;            /* decide_pod.name -> row */
     struct decide_owner *owners;

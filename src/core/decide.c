@@ -16,6 +16,8 @@ struct core_decider *core_decider_new(const struct core_options *options)
 {
     struct core_decider *d = mem_alloc(1, sizeof(*d));
     d->options = *options;
+    for (unsigned i = 0; i < CORE_REASON_COUNT; i++)
+        d->planted |= options->plant_bug[i];
     if (d->options.decide_every_ns <= 0)
         d->options.decide_every_ns = solve_every_default_ns;
     d->scratch = arena_new(0);

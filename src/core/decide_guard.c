@@ -3,6 +3,8 @@
  * Pure.  Between a decision and its action minutes pass; the numbers may have moved. */
 #include "core/decide-priv.h"
 
+#include <string.h>
+
 struct answer {
     struct core_evidence *evidence;
     uint32_t count;
@@ -78,6 +80,13 @@ enum core_reason core_decider_guard(const struct core_decider *d, const struct c
 {
     struct answer a = {.evidence = evidence};
     enum core_reason reason = CORE_REASON_NONE;
+    struct core_decider honest;
+
+    if (d->planted) { /* planted bugs mislead decisions; what is asked here must be true */
+        honest = *d;
+        memset(honest.options.plant_bug, 0, sizeof(honest.options.plant_bug));
+        d = &honest;
+    }
 
     if (pic->policy == NULL)
         reason = CORE_REASON_GUARD_SYNC;

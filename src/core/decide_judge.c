@@ -199,19 +199,25 @@ enum core_reason decide_judge_kind(
     enum model_class c = decide_owner_class(d, owner);
     enum model_isolation isolation =
             owner->isolation > p->isolation ? owner->isolation : p->isolation;
-
-    if (owner->foreign.len > 0)
-        return CORE_REASON_GUARD_FOREIGN;
-    if (owner->kind == MODEL_OWNER_BARE || owner->kind == MODEL_OWNER_DAEMONSET)
-        return CORE_REASON_GUARD_BARE_POD;
-    if (c == MODEL_CLASS_TRAINING || owner->gpus_per_pod != 1)
-        return CORE_REASON_GUARD_TRAINING;
-    if (isolation != MODEL_ISOLATION_NONE)
-        return CORE_REASON_GUARD_ISOLATION;
-    if (c == MODEL_CLASS_LATENCY_SENSITIVE && p->latency_treatment != MODEL_TECHNIQUE_TIME_SLICING)
-        return CORE_REASON_GUARD_LATENCY;
-    if (owner->preallocates && owner->declared_memory_mib == 0)
-        return CORE_REASON_GUARD_PREALLOCATES;
+    const struct {
+        bool refuses;
+        enum core_reason guard;
+    } rules[] = {
+            {owner->foreign.len > 0, CORE_REASON_GUARD_FOREIGN},
+            {owner->kind == MODEL_OWNER_BARE || owner->kind == MODEL_OWNER_DAEMONSET,
+                    CORE_REASON_GUARD_BARE_POD},
+            {c == MODEL_CLASS_TRAINING || owner->gpus_per_pod != 1, CORE_REASON_GUARD_TRAINING},
+            {isolation != MODEL_ISOLATION_NONE, CORE_REASON_GUARD_ISOLATION},
+            {c == MODEL_CLASS_LATENCY_SENSITIVE &&
+                            p->latency_treatment != MODEL_TECHNIQUE_TIME_SLICING,
+                    CORE_REASON_GUARD_LATENCY},
+            {owner->preallocates && owner->declared_memory_mib == 0,
+                    CORE_REASON_GUARD_PREALLOCATES},
+    };
+    for (unsigned i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+        if (rules[i].refuses && !d->options.plant_bug[rules[i].guard])
+            return rules[i].guard;
+    }
     return CORE_REASON_NONE;
 }
 
@@ -240,11 +246,14 @@ struct decide_judgement decide_judge_shared(const struct core_decider *d, const 
     j.reason = decide_judge_kind(d, p, owner);
     if (j.reason == CORE_REASON_NONE)
         j.reason = decide_judge_history(p, now, row, &j);
-    if (j.reason != CORE_REASON_NONE)
+    if (j.reason != CORE_REASON_NONE && (row == NULL || !d->options.plant_bug[j.reason]))
         return j;
+    j.reason = CORE_REASON_NONE;
     uint32_t least = num_max_u32(2, p->replicas_min);
     memory_replicas(p, row, owner, &j);
     uint32_t by_memory = j.replicas;
+    if (d->options.plant_bug[CORE_REASON_GUARD_MEMORY])
+        by_memory = p->replicas_max;
     if (by_memory < least) {
         j.reason = CORE_REASON_GUARD_MEMORY;
         return j;
@@ -255,7 +264,9 @@ struct decide_judgement decide_judge_shared(const struct core_decider *d, const 
     j.replicas = busy->replicas;
     j.conflict_ppm = busy->conflict_ppm;
     j.conflict_next_ppm = busy->next_ppm;
-    if (busy->replicas < least)
+    if (d->options.plant_bug[CORE_REASON_GUARD_BUSY])
+        j.replicas = (uint16_t)by_memory;
+    else if (busy->replicas < least)
         j.reason = CORE_REASON_GUARD_BUSY;
     return j;
 }

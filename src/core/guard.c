@@ -29,6 +29,8 @@ static enum core_reason check_behind(enum core_reason guard)
 static bool on(const struct core *c, enum core_reason guard, bool strict)
 {
     const bool *planted = c->options.plant_bug;
+    if (!strict && planted[CORE_REASON_CHECK_GUARD])
+        return false; /* all guards are off, so that only the audit of what left is there */
     return !planted[check_behind(guard)] && (strict || !planted[guard]);
 }
 
@@ -226,6 +228,14 @@ static enum core_reason guard_node_is_ours(
     return CORE_REASON_NONE;
 }
 
+static enum core_reason guard_demand(
+        const struct core *c, const struct core_intent *intent, bool strict, struct core_why *why)
+{
+    enum core_reason no = core_decider_guard(
+            c->decider, core_pic(c), &c->now, intent, why->evidence, &why->count);
+    return on(c, no, strict) ? no : CORE_REASON_NONE;
+}
+
 /* What the node's parts can express; a config that we cannot read is somebody's. */
 static enum core_reason guard_caps(
         const struct core *c, uint32_t node, const struct core_rollout *r, bool strict)
@@ -308,10 +318,8 @@ enum core_reason core_guard_claim(const struct core *c, uint32_t node, const str
         no = guard_window(c, r, strict, why);
     if (no == CORE_REASON_NONE)
         no = guard_node_budget(c, node, r, strict, why);
-    if (no == CORE_REASON_NONE && r->intent.node == r->uid) {
-        no = core_decider_guard(
-                c->decider, core_pic(c), &c->now, &r->intent, why->evidence, &why->count);
-    }
+    if (no == CORE_REASON_NONE && r->intent.node == r->uid)
+        no = guard_demand(c, &r->intent, strict, why);
     return no;
 }
 
@@ -484,5 +492,5 @@ enum core_reason core_guard_owner(const struct core *c, uint32_t owner,
         core_why_add(why, "dwell_ns", dwell);
         return CORE_REASON_GUARD_DWELL;
     }
-    return core_decider_guard(c->decider, pic, &c->now, intent, why->evidence, &why->count);
+    return guard_demand(c, intent, strict, why);
 }
