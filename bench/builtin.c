@@ -115,10 +115,11 @@ static int run_seed(uint32_t index, void *ret_result, const void *context)
     config.skip_bounds = true;
     if (rc == 0)
         rc = sim_run(&config, a, result, &e);
-    if (rc < 0)
+    if (rc < 0) {
         (void)fprintf(stderr, "builtin: seed %u: %s\n", index + 1, e.text);
-    else
+    } else {
         take_result(result, ret_result);
+    }
     (void)arena_free(a);
     return rc;
 }

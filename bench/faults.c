@@ -167,10 +167,11 @@ static int run_seed(uint32_t index, void *ret_result, const void *context)
     }
     if (rc == 0 || rc == -EPROTO)
         take_result(result, o);
-    if (rc == -EPROTO)
+    if (rc == -EPROTO) {
         (void)snprintf(o->violation, sizeof o->violation, "%s", e.text);
-    else if (rc < 0)
+    } else if (rc < 0) {
         (void)fprintf(stderr, "faults: seed %llu: %s\n", (unsigned long long)world.seed, e.text);
+    }
     (void)arena_free(a);
     return rc == -EPROTO ? 0 : rc;
 }
@@ -237,19 +238,21 @@ static bool print_table(const struct sum *sum, const struct sim_cells *cells)
     for (unsigned s = 0; s < CORE_STEP_COUNT; s++) {
         for (unsigned r = 0; r < CORE_ROLLOUT_STATE_COUNT; r++) {
             bool reachable = core_rollout_cell_reachable(s, r);
-            if (reachable)
+            if (reachable) {
                 (void)printf("%-16s %-9s %8llu", core_step_name(s), core_rollout_state_name(r),
                         (unsigned long long)sum->coverage.visits[s][r]);
+            }
             for (unsigned f = 0; f < SIM_FAULT_COUNT; f++) {
                 uint64_t count = sum->coverage.table[s][r][f];
                 bool dead = cells->unreachable[s][r][f];
                 empty += !dead && count == 0;
                 wrong += dead && count > 0;
                 filled += !dead && count > 0;
-                if (reachable && dead)
+                if (reachable && dead) {
                     (void)printf(count > 0 ? " !%5llu" : "      x", (unsigned long long)count);
-                else if (reachable)
+                } else if (reachable) {
                     (void)printf(" %6llu", (unsigned long long)count);
+                }
             }
             if (reachable)
                 (void)putchar('\n');
@@ -391,11 +394,12 @@ static int run_plant(uint32_t index, void *ret_result, const void *context)
         memset(outcome, 0, sizeof *outcome);
         rc = run_seed(seed, outcome, &run);
         const char *text = strstr(outcome->violation, "s: ");
-        if (text != NULL)
+        if (text != NULL) {
             (void)snprintf(c->by, sizeof c->by, "%.150s", text + 3);
-        else if (outcome->kills > 0)
+        } else if (outcome->kills > 0) {
             (void)snprintf(c->by, sizeof c->by, "harm: %llu memory kills",
                     (unsigned long long)outcome->kills);
+        }
         c->seeds = c->by[0] != '\0' ? seed + 1 : 0;
     }
     memset(outcome, 0, sizeof *outcome);

@@ -79,9 +79,10 @@ static void take_quantiles(struct numbers *n, uint32_t *ret_quantiles)
 {
     if (n->count > 0)
         qsort(n->items, n->count, sizeof *n->items, by_value);
-    for (unsigned i = 0; i < QUANTILES && n->count > 0; i++)
+    for (unsigned i = 0; i < QUANTILES && n->count > 0; i++) {
         ret_quantiles[i] = n->items[num_min_i64(
                 (int64_t)(n->count * quantiles[i] / 1000), (int64_t)n->count - 1)];
+    }
     mem_free(n->items);
     *n = (struct numbers){0};
 }
@@ -164,9 +165,10 @@ static void autocorrelations(const struct pods *p, struct statistics *s)
         count++;
         for (unsigned l = 0; l < LAGS; l++) {
             double sum = 0;
-            for (uint32_t k = lags[l]; k < t->sample_count; k++)
+            for (uint32_t k = lags[l]; k < t->sample_count; k++) {
                 sum += (t->samples[k].busy_permille - mean) *
                        (t->samples[k - lags[l]].busy_permille - mean);
+            }
             sums[l] += sum / variance;
         }
     }

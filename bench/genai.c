@@ -162,12 +162,14 @@ static int run_table(const struct options *o, struct arena *a, struct err *reter
     for (unsigned i = 0; i < 3; i++)
         print_row(presets[i], &results[i]->after);
     char t[REPORT_TEXT_MAX];
-    if (results[0]->bound_policy.known)
+    if (results[0]->bound_policy.known) {
         (void)printf("%-24s %7s\n", "bound, policy's demands",
                 report_decimal(t, results[0]->bound_policy.gpus_mean_milli, 3, 1));
-    if (results[0]->bound_actual.known)
+    }
+    if (results[0]->bound_actual.known) {
         (void)printf("%-24s %7s\n", "bound, true peaks",
                 report_decimal(t, results[0]->bound_actual.gpus_mean_milli, 3, 1));
+    }
     return 0;
 }
 

@@ -91,15 +91,15 @@ const char *core_verdict_name(enum core_verdict v);
 
 /* What kind of change a decision is about, for counters and reports. */
 enum core_change {
-    CORE_CHANGE_SHARE,           /* node exclusive -> time-sliced */
+    CORE_CHANGE_SHARE, /* node exclusive -> time-sliced */
     CORE_CHANGE_REPLICAS_RAISE,
     CORE_CHANGE_REPLICAS_LOWER,
-    CORE_CHANGE_UNSHARE,         /* node back to exclusive */
+    CORE_CHANGE_UNSHARE, /* node back to exclusive */
     CORE_CHANGE_MIG_RELAYOUT,
-    CORE_CHANGE_RETIRE,          /* empty a node so that it can go */
-    CORE_CHANGE_HOLD,            /* close a node to new pods, memory guard */
+    CORE_CHANGE_RETIRE, /* empty a node so that it can go */
+    CORE_CHANGE_HOLD,   /* close a node to new pods, memory guard */
     CORE_CHANGE_RELEASE,
-    CORE_CHANGE_OWNER_POINT,     /* point an owner at another resource or pool */
+    CORE_CHANGE_OWNER_POINT, /* point an owner at another resource or pool */
     CORE_CHANGE_POD_MOVE,
     CORE_CHANGE_POD_ASSIGN,
     CORE_CHANGE_COUNT
@@ -115,8 +115,8 @@ struct core_decision {
     enum core_change change;
     enum core_verdict verdict;
     enum core_reason reason;
-    uint64_t node, pod, owner; /* 0 when not about one */
-    uint32_t from_value, to_value; /* replicas, or counts, by change */
+    uint64_t node, pod, owner;        /* 0 when not about one */
+    uint32_t from_value, to_value;    /* replicas, or counts, by change */
     int64_t saving_microusd_per_hour; /* expected; negative costs */
     struct str text; /* one line for people: subject, what, the numbers, the best alternative */
     uint32_t evidence_count;

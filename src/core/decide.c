@@ -56,12 +56,13 @@ void core_decider_learn(struct core_decider *d, const struct core_picture *pic,
         return;
     }
     d->dirty = true;
-    if (fact->kind == CORE_FACT_POD)
+    if (fact->kind == CORE_FACT_POD) {
         decide_learn_pod(d, pic, fact);
-    else if (fact->kind == CORE_FACT_INCIDENT)
+    } else if (fact->kind == CORE_FACT_INCIDENT) {
         decide_learn_incident(d, pic, fact);
-    else if (fact->kind == CORE_FACT_GONE)
+    } else if (fact->kind == CORE_FACT_GONE) {
         decide_forget(d, fact);
+    }
 }
 
 const struct decide_promise *decide_promise_find(const struct core_decider *d, uint64_t node)

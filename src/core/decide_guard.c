@@ -88,12 +88,13 @@ enum core_reason core_decider_guard(const struct core_decider *d, const struct c
         d = &honest;
     }
 
-    if (pic->policy == NULL)
+    if (pic->policy == NULL) {
         reason = CORE_REASON_GUARD_SYNC;
-    else if (intent->kind == CORE_INTENT_OWNER)
+    } else if (intent->kind == CORE_INTENT_OWNER) {
         reason = guard_owner(d, pic, now, intent, &a);
-    else if (intent->kind == CORE_INTENT_NODE && intent->change == CORE_CHANGE_REPLICAS_RAISE)
+    } else if (intent->kind == CORE_INTENT_NODE && intent->change == CORE_CHANGE_REPLICAS_RAISE) {
         reason = guard_replicas(d, pic, intent, &a);
+    }
     *ret_evidence_count = a.count;
     return reason;
 }

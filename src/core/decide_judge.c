@@ -119,9 +119,10 @@ static uint32_t conflict_add(struct conflict *c)
 static uint32_t size_between(const struct decide_busy *b, uint32_t allowed_ppm)
 {
     uint64_t bears_milli = (uint64_t)b->replicas * 1000;
-    if (b->next_ppm > allowed_ppm && b->next_ppm > b->conflict_ppm)
+    if (b->next_ppm > allowed_ppm && b->next_ppm > b->conflict_ppm) {
         bears_milli +=
                 (uint64_t)(allowed_ppm - b->conflict_ppm) * 1000 / (b->next_ppm - b->conflict_ppm);
+    }
     return (uint32_t)(1000000000 / (bears_milli > 1000 ? bears_milli : 1000));
 }
 
@@ -264,9 +265,10 @@ struct decide_judgement decide_judge_shared(const struct core_decider *d, const 
     j.replicas = busy->replicas;
     j.conflict_ppm = busy->conflict_ppm;
     j.conflict_next_ppm = busy->next_ppm;
-    if (d->options.plant_bug[CORE_REASON_GUARD_BUSY])
+    if (d->options.plant_bug[CORE_REASON_GUARD_BUSY]) {
         j.replicas = (uint16_t)by_memory;
-    else if (busy->replicas < least)
+    } else if (busy->replicas < least) {
         j.reason = CORE_REASON_GUARD_BUSY;
+    }
     return j;
 }

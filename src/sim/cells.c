@@ -60,17 +60,20 @@ static int read_line(struct str line, unsigned number, struct sim_cells *cells, 
 {
     uint32_t steps, states, faults;
     struct str word = next_word(&line);
-    if (!read_names(word, step_text, CORE_STEP_COUNT, &steps))
+    if (!read_names(word, step_text, CORE_STEP_COUNT, &steps)) {
         return err_set(
                 reterr, -EINVAL, "line %u: '%.*s': expected names of steps", number, STR_ARG(word));
+    }
     word = next_word(&line);
-    if (!read_names(word, state_text, CORE_ROLLOUT_STATE_COUNT, &states))
+    if (!read_names(word, state_text, CORE_ROLLOUT_STATE_COUNT, &states)) {
         return err_set(reterr, -EINVAL, "line %u: '%.*s': expected names of rollout states", number,
                 STR_ARG(word));
+    }
     word = next_word(&line);
-    if (!read_names(word, fault_text, SIM_FAULT_COUNT, &faults))
+    if (!read_names(word, fault_text, SIM_FAULT_COUNT, &faults)) {
         return err_set(reterr, -EINVAL, "line %u: '%.*s': expected names of faults", number,
                 STR_ARG(word));
+    }
     if (str_trim(line).len == 0)
         return err_set(reterr, -EINVAL, "line %u: expected the reason", number);
     for (unsigned s = 0; s < CORE_STEP_COUNT; s++) {

@@ -19,9 +19,10 @@ static void cron_draw(struct prng *r, char *text, size_t size)
     char hours[24];
     if (prng_chance_ppm(r, 300000))
         (void)snprintf(day, sizeof day, "%u", 1 + (unsigned)prng_below(r, 31));
-    if (prng_chance_ppm(r, 500000))
+    if (prng_chance_ppm(r, 500000)) {
         (void)snprintf(week, sizeof week, "%u-%u", (unsigned)prng_below(r, 4),
                 4 + (unsigned)prng_below(r, 4));
+    }
     (void)snprintf(hours, sizeof hours, prng_chance_ppm(r, 300000) ? "%u/12" : "%u",
             (unsigned)prng_below(r, 24));
     (void)snprintf(text, size, "%u%s %s %s * %s", (unsigned)prng_below(r, 30),
