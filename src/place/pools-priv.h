@@ -11,6 +11,17 @@ struct pool_load {
     uint64_t pods, cpu_milli, ram_mib;
 };
 
+/* How many GPUs a demand for instances needs, as found before: a search asks the same few hundred
+ * questions over and over, and each costs a walk through the model's multisets. */
+enum { POOL_CUTS = 256 };
+struct pool_cuts {
+    struct {
+        bool known;
+        uint32_t want[MIG_PROFILES_MAX];
+        uint32_t gpus;
+    } rows[POOL_CUTS]; /* by hash of want; a newer answer takes the place of an older */
+};
+
 /* All pools of one kind, and the cost that follows from them. */
 struct pool_kind {
     struct pool_load exclusive, mig, shared[PLACE_TIERS];
@@ -18,6 +29,7 @@ struct pool_kind {
     uint32_t by_replicas[PLACE_TIERS][PLACE_REPLICAS_MAX + 1]; /* owners by what they bear */
     uint64_t size_ppm[PLACE_TIERS];                            /* of all pods */
     uint32_t mig_count[MIG_PROFILES_MAX];
+    struct pool_cuts *cuts; /* NULL = remember nothing */
 };
 
 /* Adds (`sign` 1) or removes (-1) an owner under one of its options. */

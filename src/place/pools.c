@@ -6,9 +6,11 @@
 #include "place/pools-priv.h"
 
 #include "base/num.h"
+#include "base/prng.h"
 #include "mig/place.h"
 
 #include <assert.h>
+#include <string.h>
 
 static uint32_t add_signed(uint32_t value, uint32_t by, int sign)
 {
@@ -121,6 +123,24 @@ static uint32_t gpus_mig(const struct mig_model *model, const uint32_t *want)
     }
 }
 
+static uint32_t gpus_mig_known(
+        const struct mig_model *model, const uint32_t *want, struct pool_cuts *cuts)
+{
+    uint64_t hash = 0;
+    if (cuts == NULL)
+        return gpus_mig(model, want);
+    for (unsigned i = 0; i < MIG_PROFILES_MAX; i++)
+        hash = prng_mix(hash, want[i]);
+    unsigned row = (unsigned)(hash % POOL_CUTS);
+    size_t size = sizeof(cuts->rows[row].want);
+    if (!cuts->rows[row].known || memcmp(cuts->rows[row].want, want, size) != 0) {
+        cuts->rows[row].known = true;
+        memcpy(cuts->rows[row].want, want, size);
+        cuts->rows[row].gpus = gpus_mig(model, want);
+    }
+    return cuts->rows[row].gpus;
+}
+
 /* At least `nodes`, and enough for the CPU and RAM of the pods. */
 static uint32_t nodes_for_host(
         const struct place_kind *kind, const struct pool_load *load, uint64_t nodes)
@@ -190,7 +210,8 @@ void place_pools_need(const struct place_problem *p, const struct place_kind *ki
     need_shared(p, kind, load, &pools, &smooth);
     uint32_t cut = 0;
     if (load->mig.pods > 0) {
-        cut = (uint32_t)with_spare(p, gpus_mig(mig_model_get(kind->mig), load->mig_count));
+        cut = (uint32_t)with_spare(
+                p, gpus_mig_known(mig_model_get(kind->mig), load->mig_count, load->cuts));
         pools.nodes_mig =
                 nodes_for_host(kind, &load->mig, num_ceildiv_u64(cut, kind->gpus_per_node));
         smooth += num_muldiv_i64(kind->microusd_per_hour, cut, kind->gpus_per_node);

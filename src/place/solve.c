@@ -230,8 +230,11 @@ static void search_init(struct search *s, struct arena *a, const struct place_pr
         s->extra += o->extra_microusd_per_hour;
         place_pools_apply(&s->load[o->kind], &p->owners[i], o, 1);
     }
-    for (uint32_t k = 0; k < p->kind_count; k++)
+    for (uint32_t k = 0; k < p->kind_count; k++) {
+        if (p->kinds[k].mig != PLACE_NO_MIG)
+            s->load[k].cuts = ARENA_NEW(a, struct pool_cuts);
         kind_refresh(s, k);
+    }
 }
 
 int place_solve(struct arena *a, const struct place_problem *p, uint64_t seed, uint32_t iterations,
