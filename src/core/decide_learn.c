@@ -29,6 +29,7 @@ static struct decide_owner *owner_get(struct core_decider *d, uint64_t uid)
     struct decide_owner *found = decide_owner_find(d, uid);
     if (found != NULL)
         return found;
+    assert(d->owners != NULL || d->owner_count == 0);
     uint32_t row = 0;
     while (row < d->owner_count && d->owners[row].uid != 0)
         row++;
@@ -39,6 +40,7 @@ static struct decide_owner *owner_get(struct core_decider *d, uint64_t uid)
         }
         d->owner_count++;
     }
+    assert(d->owners != NULL);
     memset(&d->owners[row], 0, sizeof(d->owners[row]));
     d->owners[row].uid = uid;
     map_u64_set(&d->owner_rows, uid, row);
@@ -76,11 +78,13 @@ static struct decide_pod *pod_get(
     uint64_t name = name_of(pic, pod);
     uint32_t row = name != 0 ? map_u64_find(&d->pod_names, name) : MAP_NONE;
     if (row != MAP_NONE) {
+        assert(d->pods != NULL);
         if (d->pods[row].uid != 0)
             map_u64_remove(&d->pod_rows, d->pods[row].uid);
         d->pods[row].ended = false;
     } else {
         row = pod_row_new(d);
+        assert(d->pods != NULL);
         memset(&d->pods[row], 0, sizeof(d->pods[row]));
         d->pods[row].owner = pod->owner;
         d->pods[row].name = name;

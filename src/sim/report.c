@@ -151,6 +151,7 @@ static void map_gpu(const struct sim_world *w, uint32_t node, unsigned g, struct
     unsigned count = gpu->mig_on ? l->count : 1;
     struct report_map_slot *slots = ARENA_ARRAY(a, struct report_map_slot, count + 1);
     for (unsigned i = 0; gpu->mig_on && i < l->count; i++) {
+        assert(l->model != NULL);
         const struct mig_profile *p = &l->model->profiles[l->instances[i].profile];
         slots[i] = (struct report_map_slot){.start = l->instances[i].start,
                 .size = p->units,

@@ -216,6 +216,7 @@ static uint32_t occupants(const struct sim_world *w, const struct sim_node *n,
 static void sample_process(
         struct sim_world *w, uint32_t node, const struct domain *d, uint64_t uid, uint32_t pods)
 {
+    assert(w->pods != NULL);
     const struct sim_pod *p = &w->pods[sim_row(SIM_UID_POD, uid, w->pod_count)];
     bool latency = w->owners[p->owner].spec->class_declared == MODEL_CLASS_LATENCY_SENSITIVE;
     bool process = w->caps == SIM_CAPS_NATIVE;
