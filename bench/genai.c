@@ -13,6 +13,7 @@
 #include "os/clock.h"
 #include "report/format.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -109,14 +110,14 @@ static int simulate(const struct options *o, const char *policy, bool baselines,
     world.policy = policy;
     world.faults = "0";
     struct sim_config config;
-    if (cli_input_load(a, &world, &config, reterr) < 0)
-        return reterr->code;
+    int rc = cli_input_load(a, &world, &config, reterr);
+    if (rc < 0)
+        return rc;
     config.skip_baselines = !baselines;
     config.skip_bounds = !baselines;
     struct report_result *result = ARENA_NEW(a, struct report_result);
-    int rc = sim_run(&config, a, result, reterr);
     *ret_result = result;
-    return rc;
+    return sim_run(&config, a, result, reterr);
 }
 
 static int run_one(const struct options *o, struct arena *a, struct err *reterr)
@@ -124,9 +125,11 @@ static int run_one(const struct options *o, struct arena *a, struct err *reterr)
     int64_t start_ns = os_clock_mono_ns();
     struct report_result *result = NULL;
     int rc = simulate(o, o->world.policy, o->baselines, a, &result, reterr);
-    if (rc == 0)
-        put_result(o, result, os_clock_mono_ns() - start_ns);
-    return rc;
+    if (rc < 0)
+        return rc;
+    assert(result != NULL);
+    put_result(o, result, os_clock_mono_ns() - start_ns);
+    return 0;
 }
 
 static void print_row(const char *name, const struct report_run *run)
@@ -146,7 +149,7 @@ static void print_row(const char *name, const struct report_run *run)
 static int run_table(const struct options *o, struct arena *a, struct err *reterr)
 {
     static const char *const presets[] = {"balanced", "conservative", "aggressive"};
-    struct report_result *results[3];
+    struct report_result *results[3] = {NULL};
     for (unsigned i = 0; i < 3; i++) {
         int rc = simulate(o, presets[i], i == 0, a, &results[i], reterr);
         if (rc < 0)
