@@ -188,16 +188,22 @@ static void refuse_shared(struct builder *b, const struct core_owner_fact *o, ui
     r->owner = o->uid;
     r->from_value = 1;
     r->to_value = j->replicas;
+    bool bounded = j->reserve_mib > 0 && j->reserve_mib < USAGE_MEMORY_MIB_MAX;
+    char reserve[64] = "memory not known well enough";
+    if (bounded) {
+        (void)snprintf(reserve, sizeof(reserve), "reserve %u of %u MiB a pod", j->reserve_mib,
+                j->limit_mib);
+    }
     r->text = str_from(arena_printf(d->scratch,
-            "%.*s stays exclusive on %s: %s; history %lld min, reserve %u of %u MiB a pod; %u pods "
-            "a "
-            "GPU meet above %u permille in %u ppm of the time (one more: %u), allowed %u",
+            "%.*s stays exclusive on %s: %s; history %lld min, %s; %u pods a GPU meet above %u "
+            "permille in %u ppm of the time (one more: %u), allowed %u",
             STR_ARG(o->name), model_gpu_get(b->kinds[kind].gpu)->key, core_reason_name(j->reason),
-            (long long)(j->history_ns / (60 * NUM_NS_PER_SECOND)), j->reserve_mib, j->limit_mib,
-            j->replicas, b->run->policy->target_utilization_permille, j->conflict_ppm,
-            j->conflict_next_ppm, j->conflict_allowed_ppm));
+            (long long)(j->history_ns / (60 * NUM_NS_PER_SECOND)), reserve, j->replicas,
+            b->run->policy->target_utilization_permille, j->conflict_ppm, j->conflict_next_ppm,
+            j->conflict_allowed_ppm));
     decide_refusal_evidence(r, "history_ns", j->history_ns);
-    decide_refusal_evidence(r, "reserve_mib", j->reserve_mib);
+    if (bounded)
+        decide_refusal_evidence(r, "reserve_mib", j->reserve_mib);
     decide_refusal_evidence(r, "memory_limit_mib", j->limit_mib);
     decide_refusal_evidence(r, "conflict_ppm", j->conflict_ppm);
     decide_refusal_evidence(r, "conflict_next_ppm", j->conflict_next_ppm);
