@@ -106,8 +106,8 @@ check "explain: a pod" exits 0 "$bin" explain native.gz pod/notebooks-0
 simulate --faults 0.05 -o json --record faults.gz >faults.json
 check "replay with faults" exits 0 "$bin" replay faults.gz
 
-# The steps at which the run is left: early, in the middle, right at a rollout.
-for step in 0 300 1700; do
+# The steps at which the run is left: the first, and in the middle of a rollout.
+for step in 0 1700; do
     check "going on from step $step without a change" \
         exits 0 "$bin" simulate -q --from "run.gz@$step" -o json
     check "... is the run" same_result run.json out
