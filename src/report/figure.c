@@ -8,7 +8,7 @@
 #include <assert.h>
 
 /* The drawing in SVG user units; tenths of a unit are used for positions. */
-enum { WIDTH = 720, WIDTH_WIDE = 1440, HEIGHT = 220, LEFT = 52, RIGHT = 8, TOP = 10, BOTTOM = 24 };
+enum { WIDTH = 720, WIDTH_WIDE = 1440, HEIGHT = 220, LEFT = 62, RIGHT = 8, TOP = 10, BOTTOM = 24 };
 
 enum series { SERIES_PROVISIONED, SERIES_REQUESTED, SERIES_USED, SERIES_COST };
 
