@@ -130,6 +130,8 @@ static void set_scene(struct arena *a, enum core_reason guard, struct sim_config
         p->mode[t] = POLICY_MODE_RECOMMEND;
     if (guard == CORE_REASON_GUARD_HISTORY)
         p->min_history_ns = 36 * NUM_NS_PER_HOUR;
+    if (guard == CORE_REASON_GUARD_GAIN)
+        p->min_gain_permille = 700;
     if (guard == CORE_REASON_GUARD_STALE)
         p->stale_after_ns = 1;
     if (guard == CORE_REASON_GUARD_LATENCY)

@@ -85,6 +85,7 @@ struct decide_owner {
     uint32_t bears;           /* pods of it that a GPU of its shared pool bears; 0 = not judged */
     uint32_t way_doubts;      /* solves in a row that would rather stay */
     int64_t way_cost_now;     /* micro-USD an hour of the way of then, when the wish was made */
+    bool way_forced;          /* a hard rule asks for it: it need not save */
     int64_t way_saving;       /* micro-USD an hour, expected when it was chosen */
     enum core_reason refused; /* last refusal told, so that it is told once */
 };
@@ -317,6 +318,8 @@ struct decide_pool_memory *decide_pool_remember(
 /* Writes the node's MIG layouts of now into ret_target (by physical GPU, profiles only). */
 void decide_layouts_now(
         const struct core_picture *pic, uint32_t node, struct core_node_target *ret_target);
+/* Whether saving `gain` of `cost_now` (micro-USD an hour) is worth a change to the policy. */
+bool decide_gains(const struct policy *policy, int64_t cost_now, int64_t gain);
 /* True when every pod of the node would find a free slot on other nodes of the same mode and pool,
  * CPU and RAM included. */
 bool decide_pods_fit_elsewhere(const struct decide_run *run, uint32_t node);

@@ -16,6 +16,18 @@ static void tell(struct answer *a, const char *name, int64_t value)
         a->evidence[a->count++] = (struct core_evidence){.name = name, .value = value};
 }
 
+/* What is saved still passes the policy's least gain; what a hard rule asks for need not save. */
+static bool gain_kept(const struct core_decider *d, const struct policy *policy,
+        const struct core_intent *intent, struct answer *a)
+{
+    const struct decide_owner *row = decide_owner_find(d, intent->owner);
+    if (row == NULL || !row->way_set || row->way_forced)
+        return true;
+    tell(a, "saving_microusd_per_hour", row->way_saving);
+    tell(a, "cost_now_microusd_per_hour", row->way_cost_now);
+    return decide_gains(policy, row->way_cost_now, row->way_saving);
+}
+
 static enum core_reason guard_owner(const struct core_decider *d, const struct core_picture *pic,
         const struct core_now *now, const struct core_intent *intent, struct answer *a)
 {
@@ -40,6 +52,8 @@ static enum core_reason guard_owner(const struct core_decider *d, const struct c
     tell(a, "memory_risk_ppm", j.memory_ppm);
     tell(a, "conflict_ppm", j.conflict_ppm);
     tell(a, "conflict_allowed_ppm", j.conflict_allowed_ppm);
+    if (j.reason == CORE_REASON_NONE && !gain_kept(d, pic->policy, intent, a))
+        return CORE_REASON_GUARD_GAIN;
     return j.reason;
 }
 
@@ -74,6 +88,41 @@ static enum core_reason guard_replicas(const struct core_decider *d, const struc
     return intent->target.replicas > hard ? CORE_REASON_GUARD_MEMORY : CORE_REASON_GUARD_BUSY;
 }
 
+/* The pods of a node that is to go need as much room elsewhere, on open nodes of its pool.  What a
+ * MIG node's pods need is counted by instance when its layout is chosen. */
+static enum core_reason guard_room(
+        const struct core_picture *pic, const struct core_intent *intent, struct answer *a)
+{
+    uint32_t node = core_picture_node(pic, intent->node);
+    uint32_t needed = 0, room = 0;
+
+    if (node == CORE_NO_INDEX)
+        return CORE_REASON_GUARD_SOLUTION;
+    const struct core_node_view *from = &pic->nodes[node];
+    struct model_resource resource = {.kind = MODEL_RESOURCE_NONE};
+    for (uint32_t i = 0; i < from->pod_count; i++) {
+        const struct core_pod_fact *pod = &pic->pods[from->pods[i]].fact;
+        if (pod->phase == CORE_POD_TERMINATING || pod->resource.kind > MODEL_RESOURCE_GPU_SHARED)
+            continue;
+        resource = pod->resource;
+        needed += pod->count;
+    }
+    if (needed == 0)
+        return CORE_REASON_NONE;
+    for (uint32_t i = 0; i < pic->node_count; i++) {
+        const struct core_node_view *to = &pic->nodes[i];
+        if (i == node || !to->live || !to->fact.ready || to->fact.unschedulable ||
+                to->fact.cluster != from->fact.cluster || !str_eq(to->fact.pool, from->fact.pool))
+            continue;
+        uint32_t offered = core_picture_allocatable(pic, i, &resource);
+        uint32_t held = core_picture_held(pic, i, &resource);
+        room += offered > held ? offered - held : 0;
+    }
+    tell(a, "gpus_to_move", needed);
+    tell(a, "gpus_free_elsewhere", room);
+    return room < needed ? CORE_REASON_GUARD_ROOM : CORE_REASON_NONE;
+}
+
 enum core_reason core_decider_guard(const struct core_decider *d, const struct core_picture *pic,
         const struct core_now *now, const struct core_intent *intent,
         struct core_evidence evidence[CORE_EVIDENCE_MAX], uint32_t *ret_evidence_count)
@@ -94,6 +143,8 @@ enum core_reason core_decider_guard(const struct core_decider *d, const struct c
         reason = guard_owner(d, pic, now, intent, &a);
     } else if (intent->kind == CORE_INTENT_NODE && intent->change == CORE_CHANGE_REPLICAS_RAISE) {
         reason = guard_replicas(d, pic, intent, &a);
+    } else if (intent->kind == CORE_INTENT_NODE && intent->change == CORE_CHANGE_RETIRE) {
+        reason = guard_room(pic, intent, &a);
     }
     *ret_evidence_count = a.count;
     return reason;

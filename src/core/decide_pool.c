@@ -329,6 +329,8 @@ bool decide_pods_fit_elsewhere(const struct decide_run *run, uint32_t node)
     struct room *rooms = ARENA_ARRAY(run->d->scratch, struct room, run->pic->node_count + 1);
     uint32_t count = 0;
 
+    if (run->d->options.plant_bug[CORE_REASON_GUARD_ROOM])
+        return true;
     for (uint32_t i = 0; i < run->pic->node_count; i++) {
         const struct decide_node *s = &run->nodes[i];
         if (i == node || !s->usable || s->closed || s->taken || s->mode != run->nodes[node].mode)

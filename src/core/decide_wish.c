@@ -42,15 +42,14 @@ static struct decide_way way_of(const struct place_problem *p, const struct plac
             .replicas = o->replicas_max};
 }
 
-/* Does moving this owner alone gain what the policy asks for?  Both sums are micro-USD an hour. */
-static bool gains(const struct policy *policy, int64_t cost_now, int64_t cost_then)
+bool decide_gains(const struct policy *policy, int64_t cost_now, int64_t gain)
 {
-    int64_t gain = cost_now - cost_then;
     return gain > 0 && gain >= policy->min_gain_microusd_per_hour &&
            gain >= num_muldiv_i64(cost_now, policy->min_gain_permille, 1000);
 }
 
 struct wish {
+    const struct core_decider *d;
     const struct place_problem *p;
     const struct place_solution *s;
     const struct policy *policy;
@@ -72,8 +71,10 @@ static void wish_take(const struct wish *w, struct decide_owner *row, uint32_t i
     int64_t cost_now = option_cost(w->p, owner, now, w->s) * owner->pods;
     int64_t cost_then = option_cost(w->p, owner, then, w->s) * owner->pods;
     bool forced = now->extra_microusd_per_hour > then->extra_microusd_per_hour + cost_now;
-    if (!forced && !gains(w->policy, cost_now, cost_then))
+    bool planted = w->d->options.plant_bug[CORE_REASON_GUARD_GAIN];
+    if (!forced && !planted && !decide_gains(w->policy, cost_now, cost_now - cost_then))
         return;
+    row->way_forced = forced;
     row->way_doubts = 0;
     row->way_saving = cost_now - cost_then;
     row->way_cost_now = cost_now;
@@ -92,7 +93,7 @@ static void wish_take(const struct wish *w, struct decide_owner *row, uint32_t i
 void decide_ways_take(struct core_decider *d, const struct core_picture *pic,
         const struct core_now *now, const struct place_solution *solution)
 {
-    struct wish w = {d->problem, solution, pic->policy, now};
+    struct wish w = {d, d->problem, solution, pic->policy, now};
     for (uint32_t i = 0; i < w.p->owner_count; i++) {
         struct decide_owner *row = decide_owner_find(d, w.p->owners[i].uid);
         if (row != NULL)
