@@ -198,7 +198,8 @@ struct core_decider {
     struct map_u64 entering; /* node uid -> pool_memory row: the pool that we last gave it to */
     struct decide_promise promises[DECIDE_PROMISES_MAX]; /* a ring */
     uint32_t promise_next;
-    struct map_u64 told; /* hash of a refusal -> 1: told once until it changes */
+    struct map_u64 pressed; /* node uid -> minute of its last memory alarm or kill */
+    struct map_u64 told;    /* hash of a refusal -> 1: told once until it changes */
 };
 
 /* One run: what the parts pass around. */
@@ -246,7 +247,8 @@ struct usage_reserve decide_reserve(const struct policy *p, const struct decide_
 /* The quantile of siblings' peaks that a pool reserves for a pod, permille. */
 uint32_t decide_memory_quantile(const struct policy *p);
 uint32_t decide_conflict_allowed_ppm(const struct policy *p);
-/* The chance, ppm, that peaks which meet on a GPU may pass its memory; 0 = never. */
+/* The chance, ppm, that peaks which meet on a GPU may pass its memory, when a pool is dimensioned;
+ * 0 = never. */
 uint32_t decide_memory_risk_limit(const struct policy *p);
 
 /* The numbers behind a judgement, for texts and evidence. */
@@ -338,6 +340,8 @@ void decide_mig_pools(struct decide_run *run);
 void decide_retire(struct decide_run *run, uint32_t node, const char *from, uint32_t spare);
 void decide_capacity(struct decide_run *run);
 void decide_holds(struct decide_run *run);
+/* Memory ran short on the node: nobody is let in for a while, lest the pod that left comes back. */
+void decide_press(struct core_decider *d, uint64_t node, int64_t wall_ns);
 
 /* ---- decide_out.c ---- */
 struct core_intent *decide_intent_new(struct core_decider *d, enum core_intent_kind kind,

@@ -300,6 +300,7 @@ void decide_learn_incident(
 {
     if (fact->incident.kind != CORE_INCIDENT_MEMORY_KILL || fact->incident.pod == 0)
         return;
+    decide_press(d, fact->incident.node, fact->observed_wall_ns);
     uint32_t row = core_picture_pod(pic, fact->incident.pod);
     if (row == CORE_NO_INDEX || pic->pods[row].fact.owner == 0)
         return;
@@ -334,6 +335,10 @@ void decide_forget(struct core_decider *d, const struct core_fact *fact)
 {
     if (fact->source == CORE_SOURCE_OWNERS) {
         owner_forget(d, fact->gone);
+        return;
+    }
+    if (fact->source == CORE_SOURCE_NODES) {
+        (void)map_u64_remove(&d->pressed, fact->gone);
         return;
     }
     uint32_t row =

@@ -91,6 +91,8 @@ struct usage_memory_member {
     const struct usage_memory_track *track; /* NULL: not sampled yet */
     uint32_t floor_mib; /* what it needs at least when siblings say nothing; 0 and no track = the
                            whole GPU */
+    uint32_t unripe_growth_permille; /* added to what siblings say while none of them is old: older
+                                        than this pod, or past four hours for one not sampled */
 };
 
 /* The chance (ppm, rounded up) that the future peaks of the `count` members, drawn independently

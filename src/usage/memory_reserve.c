@@ -247,11 +247,32 @@ struct room {
     uint32_t p[RISK_CELLS + 1];
 };
 
+/* Siblings that passed four hours, watched from the second on: then the first growth is over. */
+enum { RIPE_AGE = 4 };
+
+static bool unripe(const struct usage_memory_member *member, const struct outlook *o)
+{
+    if (member->track != NULL && usage_track_read(member->track))
+        return o->basis != USAGE_BASIS_SIBLINGS;
+    struct reading r = {.counts = member->owner->growth[RIPE_AGE], .bins = USAGE_GROWTH_BINS};
+    return count_from(&r) < USAGE_MEMORY_PEERS_MIN;
+}
+
+static void member_outlook(const struct usage_memory_member *member, struct outlook *ret_outlook)
+{
+    outlook_of(member->owner, member->track, ret_outlook);
+    if (member->unripe_growth_permille == 0 || !unripe(member, ret_outlook))
+        return;
+    for (uint32_t i = 0; i < ret_outlook->outcomes; i++)
+        ret_outlook->peak_mib[i] =
+                with_margin(ret_outlook->peak_mib[i], member->unripe_growth_permille, 0);
+}
+
 /* What a member needs in any case; false when nothing at all is known of it. */
 static bool member_base(
         const struct usage_memory_member *member, struct outlook *ret_outlook, uint32_t *ret_mib)
 {
-    outlook_of(member->owner, member->track, ret_outlook);
+    member_outlook(member, ret_outlook);
     if (ret_outlook->outcomes > 0) {
         *ret_mib = ret_outlook->peak_mib[0];
         return true;
@@ -318,7 +339,7 @@ uint32_t usage_memory_risk_ppm(
     room.cells = free_mib / room.cell_mib;
     room.p[0] = ONE;
     for (uint32_t i = 0; i < count; i++) {
-        outlook_of(members[i].owner, members[i].track, &o);
+        member_outlook(&members[i], &o);
         if (o.outcomes > 1)
             room_add(&room, &o);
     }
