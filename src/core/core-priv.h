@@ -132,7 +132,7 @@ struct core_owner_work {
     struct core_try try;
     struct model_resource resource;
     uint32_t count;
-    char pool[CORE_POOL_MAX];
+    char pool[CORE_SHARE_NAME_MAX];
     uint64_t gpu_models;
     enum core_reason reason;
     int64_t saving_microusd_per_hour;

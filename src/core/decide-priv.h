@@ -12,6 +12,8 @@
  *   decide_migpool.c MIG pools: instances wanted, nodes cut up for them in windows
  *   decide_hold.c    memory alarms, holds and releases on shared nodes
  *   decide_device.c  native caps: admission, relief, emptying of nodes
+ *   decide_class.c   class caps: which class of shares each owner is pointed to
+ *   decide_classnode.c  class caps: nodes closed for memory, emptied to concentrate
  *   decide_guard.c   questions of the rollout half
  *   decide_out.c     intents and refusals with their texts */
 #ifndef CORE_DECIDE_PRIV_H
@@ -23,6 +25,7 @@
 #include "core/core.h"
 #include "core/intent.h"
 #include "core/picture.h"
+#include "core/share.h"
 #include "model/gpu.h"
 #include "place/problem.h"
 #include "usage/attribution.h"
@@ -62,6 +65,19 @@ struct decide_busy {
     uint32_t size_ppm;               /* part of a GPU's busy time that a pod stands for */
 };
 
+/* Class caps: where an owner is wished to be pointed. */
+struct decide_class_wish {
+    bool set;
+    bool shared;             /* else to whole GPUs */
+    bool urgent;             /* a measured signal: the class bears less than it was made for */
+    struct core_share share; /* when shared */
+    enum core_reason reason;
+    uint32_t doubts;       /* looks in a row that found the class of now too small */
+    int64_t since_wall_ns; /* when this target was first wished */
+    uint32_t reserve_mib, limit_mib, conflict_ppm;
+    int64_t cost_now, saving; /* micro-USD an hour, of the owner's usual pods */
+};
+
 struct decide_owner {
     uint64_t uid; /* 0 = free row */
     struct usage_digest digest;
@@ -88,6 +104,7 @@ struct decide_owner {
     bool way_forced;          /* a hard rule asks for it: it need not save */
     int64_t way_saving;       /* micro-USD an hour, expected when it was chosen */
     enum core_reason refused; /* last refusal told, so that it is told once */
+    struct decide_class_wish class_wish;
 };
 
 struct decide_pod {
@@ -186,7 +203,8 @@ struct core_decider {
     int64_t solve_mono_ns; /* when the last solve was asked for; INT64_MIN = never */
     bool solving;
     uint64_t solve_count;
-    int64_t pack_mono_ns; /* native: when a node was last emptied; INT64_MIN = never */
+    int64_t class_mono_ns; /* class caps: when owners were last looked at; INT64_MIN = never */
+    int64_t pack_mono_ns;  /* native: when a node was last emptied; INT64_MIN = never */
     struct arena *problem_arena;
     struct place_problem *problem; /* open solve, in problem_arena */
 
@@ -331,6 +349,17 @@ bool decide_pods_fit_elsewhere(const struct decide_run *run, uint32_t node);
 /* Native caps: where pending pods go, which GPUs are relieved, which nodes are emptied. */
 void decide_devices(struct decide_run *run);
 
+/* ---- decide_class.c, decide_classnode.c ---- */
+
+/* True for a node whose GPUs the scheduler shares by class, and that we may use. */
+bool decide_class_node(const struct core_node_view *view);
+/* Class caps: points owners to classes of shares, or back. */
+void decide_classes(struct decide_run *run);
+/* Would every pod of the node have room on the open class nodes of its cluster that have pods? */
+bool decide_class_room(const struct core_picture *pic, struct arena *scratch, uint32_t node);
+/* Class caps: memory alarms and holds; nodes emptied onto others. */
+void decide_class_nodes(struct decide_run *run);
+
 /* ---- decide_migpool.c ---- */
 bool decide_in_window(const struct core_picture *pic, const struct core_now *now);
 const struct mig_model *decide_mig_model(uint16_t gpu); /* NULL when it has none */
@@ -342,6 +371,25 @@ void decide_capacity(struct decide_run *run);
 void decide_holds(struct decide_run *run);
 /* Memory ran short on the node: nobody is let in for a while, lest the pod that left comes back. */
 void decide_press(struct core_decider *d, uint64_t node, int64_t wall_ns);
+
+bool decide_pressed(const struct decide_run *run, uint32_t node);
+/* The chance, ppm, that one more pod is too many for a GPU, above which it is not let in. */
+uint32_t decide_hold_risk_limit(const struct policy *p);
+
+/* What is on one shared GPU. */
+struct decide_gpu_set {
+    uint32_t pods[USAGE_SHARERS_MAX]; /* picture rows */
+    uint32_t count;
+    bool known; /* which pods are on it */
+};
+void decide_gpu_set_collect(
+        const struct decide_run *run, uint32_t node, uint8_t gpu, struct decide_gpu_set *set);
+/* Evicts a pod when the memory in use on a shared GPU passes the policy's alarm. */
+void decide_alarm_check(struct decide_run *run, uint32_t node, uint8_t gpu);
+/* The chance, ppm, that the peaks of the pods on a GPU and of one more of owner row `owner` pass
+ * `limit_mib`. */
+uint32_t decide_memory_risk_with(const struct decide_run *run, const struct decide_gpu_set *set,
+        uint32_t owner, uint32_t limit_mib);
 
 /* ---- decide_out.c ---- */
 struct core_intent *decide_intent_new(struct core_decider *d, enum core_intent_kind kind,

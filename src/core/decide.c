@@ -24,6 +24,7 @@ struct core_decider *core_decider_new(const struct core_options *options)
     d->problem_arena = arena_new(0);
     d->control_mono_ns = INT64_MIN;
     d->solve_mono_ns = INT64_MIN;
+    d->class_mono_ns = INT64_MIN;
     d->pack_mono_ns = INT64_MIN;
     return d;
 }
@@ -160,6 +161,8 @@ void core_decider_run(struct core_decider *d, const struct core_picture *pic,
         decide_mig_pools(&run);
         decide_capacity(&run);
         decide_devices(&run);
+        decide_classes(&run);
+        decide_class_nodes(&run);
         ask_solve(&run, &out);
         d->dirty = false;
     }

@@ -40,8 +40,17 @@ static enum core_reason guard_owner(const struct core_decider *d, const struct c
         return CORE_REASON_GUARD_SOLUTION;
     if (intent->owner_target.pool[0] == '\0')
         return CORE_REASON_NONE; /* toward exclusive */
-    if (!decide_pool_parse(str_from(intent->owner_target.pool), &technique, &gpu, &tier))
+    struct core_share share;
+    struct core_share had;
+    if (core_share_parse(str_from(intent->owner_target.pool), &share)) {
+        if (core_share_parse(pic->owners[row].fact.pool, &had) && had.gpu == share.gpu &&
+                share.memory_mib >= had.memory_mib && share.pods <= had.pods)
+            return CORE_REASON_NONE; /* a larger share: toward exclusive */
+        technique = MODEL_TECHNIQUE_TIME_SLICING;
+        gpu = share.gpu;
+    } else if (!decide_pool_parse(str_from(intent->owner_target.pool), &technique, &gpu, &tier)) {
         return CORE_REASON_GUARD_SOLUTION;
+    }
     struct decide_judgement j =
             technique == MODEL_TECHNIQUE_MIG
                     ? decide_judge_mig(d, pic->policy, now, &pic->owners[row].fact, gpu)
@@ -90,8 +99,8 @@ static enum core_reason guard_replicas(const struct core_decider *d, const struc
 
 /* The pods of a node that is to go need as much room elsewhere, on open nodes of its pool.  What a
  * MIG node's pods need is counted by instance when its layout is chosen. */
-static enum core_reason guard_room(
-        const struct core_picture *pic, const struct core_intent *intent, struct answer *a)
+static enum core_reason guard_room(const struct core_decider *d, const struct core_picture *pic,
+        const struct core_intent *intent, struct answer *a)
 {
     uint32_t node = core_picture_node(pic, intent->node);
     uint32_t needed = 0, room = 0;
@@ -99,6 +108,10 @@ static enum core_reason guard_room(
     if (node == CORE_NO_INDEX)
         return CORE_REASON_GUARD_SOLUTION;
     const struct core_node_view *from = &pic->nodes[node];
+    if (from->fact.caps.steer == CORE_STEER_CLASS) {
+        tell(a, "pods_to_move", from->pod_count);
+        return decide_class_room(pic, d->scratch, node) ? CORE_REASON_NONE : CORE_REASON_GUARD_ROOM;
+    }
     struct model_resource resource = {.kind = MODEL_RESOURCE_NONE};
     for (uint32_t i = 0; i < from->pod_count; i++) {
         const struct core_pod_fact *pod = &pic->pods[from->pods[i]].fact;
@@ -144,7 +157,7 @@ enum core_reason core_decider_guard(const struct core_decider *d, const struct c
     } else if (intent->kind == CORE_INTENT_NODE && intent->change == CORE_CHANGE_REPLICAS_RAISE) {
         reason = guard_replicas(d, pic, intent, &a);
     } else if (intent->kind == CORE_INTENT_NODE && intent->change == CORE_CHANGE_RETIRE) {
-        reason = guard_room(pic, intent, &a);
+        reason = guard_room(d, pic, intent, &a);
     }
     *ret_evidence_count = a.count;
     return reason;

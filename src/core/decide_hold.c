@@ -27,29 +27,22 @@ void decide_press(struct core_decider *d, uint64_t node, int64_t wall_ns)
         map_u64_set(&d->pressed, node, minute_of(wall_ns));
 }
 
-static bool pressed(const struct decide_run *run, uint32_t node)
+bool decide_pressed(const struct decide_run *run, uint32_t node)
 {
     uint32_t minute = map_u64_find(&run->d->pressed, run->pic->nodes[node].fact.uid);
     return minute != MAP_NONE && minute_of(run->now->wall_ns) < minute + PRESSED_MINUTES;
 }
 
-static uint32_t hold_risk_limit(const struct policy *p)
+uint32_t decide_hold_risk_limit(const struct policy *p)
 {
     return p->memory_risk_ppm == 0 ? 0 : HOLD_RISK_PPM;
 }
 
-/* What is on one GPU of a shared node. */
-struct gpu_set {
-    uint32_t pods[USAGE_SHARERS_MAX]; /* picture rows */
-    uint32_t count;
-    bool known; /* which pods are on it */
-};
-
-static void gpu_set_collect(
-        const struct decide_run *run, uint32_t node, uint8_t gpu, struct gpu_set *set)
+void decide_gpu_set_collect(
+        const struct decide_run *run, uint32_t node, uint8_t gpu, struct decide_gpu_set *set)
 {
     const struct core_node_view *view = &run->pic->nodes[node];
-    *set = (struct gpu_set){.known = true};
+    *set = (struct decide_gpu_set){.known = true};
     for (uint32_t i = 0; i < view->pod_count; i++) {
         const struct core_pod_view *pod = &run->pic->pods[view->pods[i]];
         const struct decide_pod *mine = decide_pod_find(run->d, pod->fact.uid);
@@ -70,7 +63,7 @@ static bool reading_fresh(const struct decide_run *run, const struct core_gpu_vi
 /* ---- alarm ---- */
 
 /* The pod whose eviction costs the least: the youngest that comes back. */
-static uint32_t victim(const struct decide_run *run, const struct gpu_set *set)
+static uint32_t victim(const struct decide_run *run, const struct decide_gpu_set *set)
 {
     uint32_t best = CORE_NO_INDEX;
     for (uint32_t i = 0; i < set->count; i++) {
@@ -87,17 +80,17 @@ static uint32_t victim(const struct decide_run *run, const struct gpu_set *set)
     return best;
 }
 
-static void alarm_check(struct decide_run *run, uint32_t node, uint8_t gpu)
+void decide_alarm_check(struct decide_run *run, uint32_t node, uint8_t gpu)
 {
     const struct core_node_view *view = &run->pic->nodes[node];
     const struct core_gpu_view *g = &view->gpus[gpu];
     uint64_t usable = model_gpu_get(view->fact.gpu)->memory_usable_mib;
     uint32_t alarm = (uint32_t)(usable * run->policy->memory_alarm_permille / 1000);
-    struct gpu_set set;
+    struct decide_gpu_set set;
 
     if (!reading_fresh(run, g) || g->sample.memory_used_mib <= alarm)
         return;
-    gpu_set_collect(run, node, gpu, &set);
+    decide_gpu_set_collect(run, node, gpu, &set);
     if (!set.known || set.count < 2)
         return;
     uint32_t row = victim(run, &set);
@@ -148,8 +141,8 @@ static uint32_t newcomer(const struct decide_run *run, uint32_t pool)
 }
 
 /* The chance that the peaks of the pods on the GPU and of one more pass its memory. */
-static uint32_t risk_with(
-        const struct decide_run *run, const struct gpu_set *set, uint32_t owner, uint32_t limit_mib)
+uint32_t decide_memory_risk_with(const struct decide_run *run, const struct decide_gpu_set *set,
+        uint32_t owner, uint32_t limit_mib)
 {
     struct usage_memory_member members[USAGE_SHARERS_MAX + 1];
     static const struct usage_memory nothing;
@@ -185,11 +178,11 @@ static uint32_t worst_gpu(const struct decide_run *run, uint32_t node, uint32_t 
     uint32_t worst = 0;
 
     for (uint8_t g = 0; g < view->fact.gpu_count && g < CORE_GPUS_MAX; g++) {
-        struct gpu_set set;
-        gpu_set_collect(run, node, g, &set);
+        struct decide_gpu_set set;
+        decide_gpu_set_collect(run, node, g, &set);
         if (set.count == 0 || (set.known && set.count >= run->nodes[node].replicas))
             continue; /* empty, or nobody can come */
-        uint32_t risk = risk_with(run, &set, owner, limit);
+        uint32_t risk = decide_memory_risk_with(run, &set, owner, limit);
         if (risk > worst) {
             worst = risk;
             *ret_gpu = g;
@@ -231,8 +224,8 @@ static void hold_check(struct decide_run *run, uint32_t node)
 {
     struct decide_node *s = &run->nodes[node];
     struct tightness t = {.owner = newcomer(run, s->pool),
-            .allowed_ppm = hold_risk_limit(run->policy),
-            .pressed = pressed(run, node)};
+            .allowed_ppm = decide_hold_risk_limit(run->policy),
+            .pressed = decide_pressed(run, node)};
 
     if (t.owner == CORE_NO_INDEX || s->taken)
         return;
@@ -259,7 +252,7 @@ void decide_holds(struct decide_run *run)
         if (!view->live || !s->usable || s->mode != DECIDE_MODE_SHARED || s->pool == CORE_NO_INDEX)
             continue;
         for (uint8_t g = 0; g < view->fact.gpu_count && g < CORE_GPUS_MAX; g++)
-            alarm_check(run, i, g);
+            decide_alarm_check(run, i, g);
         if (!s->busy_rollout && !s->retiring)
             hold_check(run, i);
     }

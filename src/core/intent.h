@@ -7,6 +7,7 @@
 #define CORE_INTENT_H
 
 #include "core/action.h"
+#include "core/share.h"
 
 enum { CORE_INTENT_LAYOUTS_MAX = CORE_GPUS_MAX, CORE_LAYOUT_TEXT_MAX = 96 };
 
@@ -40,7 +41,7 @@ struct core_intent {
     struct {
         struct model_resource resource;
         uint32_t count;
-        char pool[32];
+        char pool[CORE_SHARE_NAME_MAX];
         uint64_t gpu_models;
     } owner_target; /* CORE_INTENT_OWNER */
     uint8_t gpu;    /* CORE_INTENT_ASSIGN, CORE_INTENT_MOVE: destination on `node` */

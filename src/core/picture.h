@@ -8,6 +8,7 @@
 
 #include "base/map.h"
 #include "core/action.h"
+#include "core/share.h"
 
 enum { CORE_CLUSTERS_MAX = 64, CORE_NODE_PODS_MAX = 512 };
 
@@ -67,7 +68,7 @@ struct core_patch_view {
     bool open;
     struct model_resource resource;
     uint32_t count;
-    char pool[32];
+    char pool[CORE_SHARE_NAME_MAX];
     uint64_t gpu_models;
     int64_t since_mono_ns;
     int64_t saving_microusd_per_hour;

@@ -43,6 +43,7 @@ static void tell_node(struct world *w, uint64_t uid, enum core_steer steer)
 {
     struct core_fact f = {.kind = CORE_FACT_NODE};
     bool device = steer == CORE_STEER_DEVICE;
+    bool gpu = steer != CORE_STEER_POOL;
     f.node = (struct core_node_fact){.uid = uid,
             .name = STR_LIT("n"),
             .gpu = gpu_index("A100-80GB"),
@@ -51,7 +52,7 @@ static void tell_node(struct world *w, uint64_t uid, enum core_steer steer)
             .memory_mib = 512000,
             .microusd_per_hour = 4000000,
             .ready = true,
-            .caps = {.share = device ? CORE_SHARE_GPU : CORE_SHARE_NODE_RESOURCE, .steer = steer},
+            .caps = {.share = gpu ? CORE_SHARE_GPU : CORE_SHARE_NODE_RESOURCE, .steer = steer},
             .allocatable_count = 1,
             .allocatable = {{.resource = {.kind = MODEL_RESOURCE_GPU}, .count = 1}}};
     if (device)
@@ -248,6 +249,77 @@ static void native_packing_empties_a_node(void **state)
     world_clear(&w);
 }
 
+/* What the owner's template says now. */
+static void tell_template(struct world *w, const char *pool)
+{
+    struct core_fact f = {.kind = CORE_FACT_OWNER};
+    w->owner.resource.kind = MODEL_RESOURCE_GPU_SHARED;
+    w->owner.pool = str_from(pool);
+    f.owner = w->owner;
+    tell(w, f, CORE_SOURCE_OWNERS);
+}
+
+static void owner_is_pointed_to_a_class_of_its_size(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, CORE_STEER_CLASS, MODEL_CLASS_INTERACTIVE);
+    struct core_decider_output out = live(&w, 30, CORE_SAMPLE_GPU);
+    assert_int_equal(out.intent_count, 0);
+    out = live(&w, 60, CORE_SAMPLE_GPU);
+    assert_int_equal(out.intent_count, 1);
+    struct core_intent i = out.intents[0];
+    struct core_share share;
+    assert_int_equal(i.kind, CORE_INTENT_OWNER);
+    assert_int_equal(i.owner_target.resource.kind, MODEL_RESOURCE_GPU_SHARED);
+    assert_true(core_share_parse(str_from(i.owner_target.pool), &share));
+    assert_true(share.memory_mib >= 12000);
+    assert_true(share.pods >= 2);
+    assert_true(
+            (uint64_t)share.pods * share.memory_mib <= model_gpu_get(share.gpu)->memory_usable_mib);
+    assert_true(i.saving_microusd_per_hour > 0 && i.saving_microusd_per_hour < 16000000);
+
+    struct core_evidence evidence[CORE_EVIDENCE_MAX];
+    uint32_t count;
+    assert_int_equal(core_decider_guard(w.decider, &w.store.pic, &w.now, &i, evidence, &count),
+            CORE_REASON_NONE);
+    tell_template(&w, i.owner_target.pool);
+    out = live(&w, 6, CORE_SAMPLE_GPU);
+    assert_int_equal(out.intent_count, 0); /* it has what it was wished */
+
+    /* A class that is too small for it is left at once, though readings are old by then. */
+    struct core_share tight = {share.gpu, 16, 4000};
+    char name[CORE_SHARE_NAME_MAX];
+    core_share_name(&tight, name);
+    tell_template(&w, name);
+    out = live(&w, 6, CORE_SAMPLE_GPU);
+    assert_int_equal(out.intent_count, 1);
+    assert_true(out.intents[0].urgent);
+    assert_int_equal(out.intents[0].reason, CORE_REASON_GUARD_MEMORY);
+    i = out.intents[0];
+    w.now.wall_ns += 24 * NUM_NS_PER_HOUR;
+    assert_int_equal(core_decider_guard(w.decider, &w.store.pic, &w.now, &i, evidence, &count),
+            CORE_REASON_NONE);
+    world_clear(&w);
+}
+
+static void latency_sensitive_work_leaves_its_class(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, CORE_STEER_CLASS, MODEL_CLASS_LATENCY_SENSITIVE);
+    struct core_decider_output out = live(&w, 90, CORE_SAMPLE_GPU);
+    assert_int_equal(out.intent_count, 0);
+    tell_template(&w, "share-a100-80gb-20000m-r4");
+    out = live(&w, 6, CORE_SAMPLE_GPU);
+    assert_int_equal(out.intent_count, 1);
+    assert_int_equal(out.intents[0].owner_target.resource.kind, MODEL_RESOURCE_GPU);
+    assert_string_equal(out.intents[0].owner_target.pool, "");
+    assert_true(out.intents[0].urgent);
+    assert_int_equal(out.intents[0].reason, CORE_REASON_GUARD_LATENCY);
+    world_clear(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +328,8 @@ int main(void)
             cmocka_unit_test(nothing_before_sync),
             cmocka_unit_test(native_admission_shares_once_siblings_are_known),
             cmocka_unit_test(native_packing_empties_a_node),
+            cmocka_unit_test(owner_is_pointed_to_a_class_of_its_size),
+            cmocka_unit_test(latency_sensitive_work_leaves_its_class),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
