@@ -227,6 +227,12 @@ static uint32_t patch_owner(struct sim_world *w, const struct core_action *a)
     struct sim_owner *o = &w->owners[owner];
     if (a->owner.pool.len > LABEL_LEN_MAX || a->owner.count == 0)
         return 422;
+    struct core_share share;
+    bool no_class = w->caps == SIM_CAPS_DRA &&
+                    a->owner.resource.kind == MODEL_RESOURCE_GPU_SHARED &&
+                    !core_share_parse(a->owner.pool, &share);
+    if (no_class)
+        return 422;
     o->patch.resource = a->owner.resource;
     o->patch.count = a->owner.count;
     (void)set_label(o->patch.pool, a->owner.pool);

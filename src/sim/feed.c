@@ -137,7 +137,7 @@ static void fill_allocatable(const struct sim_world *w, uint32_t node, struct co
     struct model_resource r = {.kind = MODEL_RESOURCE_GPU};
     add_allocatable(w, node, f, &r);
     r.kind = MODEL_RESOURCE_GPU_SHARED;
-    if (w->caps != SIM_CAPS_NATIVE)
+    if (w->caps == SIM_CAPS_OPERATOR)
         add_allocatable(w, node, f, &r);
     for (uint32_t g = 0; g < n->gpu_count; g++) {
         const struct mig_layout *l = &n->gpus[g].layout;

@@ -165,11 +165,8 @@ static uint32_t devices_of(const struct sim_world *w, const struct sim_node *n,
     bool shared = r->kind == MODEL_RESOURCE_GPU_SHARED || r->kind == MODEL_RESOURCE_MIG_SHARED;
     bool mig = r->kind == MODEL_RESOURCE_MIG || r->kind == MODEL_RESOURCE_MIG_SHARED;
     uint32_t replicas = mig ? n->mig_replicas : n->replicas;
-    if (w->caps == SIM_CAPS_DRA && r->kind == MODEL_RESOURCE_GPU_SHARED) {
-        replicas = num_max_u32(w->config->policy->replicas_max, 2); /* consumable shares */
-    } else if (w->caps == SIM_CAPS_OPERATOR && shared != (replicas > 1)) {
+    if (w->caps == SIM_CAPS_OPERATOR && shared != (replicas > 1))
         return 0;
-    }
     if (!shared)
         replicas = 1;
     for (uint32_t g = 0; g < n->gpu_count; g++) {
@@ -274,8 +271,8 @@ static void check_double_booking(struct sim_world *w, uint32_t node, uint32_t po
     }
 }
 
-/* DRA: an exclusive claim needs a GPU without any, a share one without an exclusive claim. */
-static bool dra_conflict(
+/* Native caps: a pod alone needs a GPU without any, a sharing one a GPU without such a pod. */
+static bool conflicts(
         const struct sim_world *w, const struct sim_node *n, const struct sim_device *id)
 {
     for (uint32_t i = 0; i < n->pods.count; i++) {
@@ -300,6 +297,11 @@ bool sim_kubelet_allocate(struct sim_world *w, uint32_t node, uint32_t pod)
     struct sim_device ids[IDS_MAX];
     const struct sim_node *n = &w->nodes[node];
     struct sim_pod *p = &w->pods[pod];
+    if (w->caps == SIM_CAPS_DRA) {
+        bool served = sim_claim_allocate(w, node, pod);
+        check_double_booking(w, node, pod);
+        return served;
+    }
     if (sim_node_offered(w, node, &p->tpl.resource) == 0)
         return false;
     uint32_t count = num_min_u32(devices_of(w, n, &p->tpl.resource, ids, IDS_MAX), IDS_MAX);
@@ -311,11 +313,8 @@ bool sim_kubelet_allocate(struct sim_world *w, uint32_t node, uint32_t pod)
             uint32_t load = id_load(w, n, &ids[i], &taken);
             for (uint32_t d = 0; d < p->device_count; d++)
                 taken = taken || device_eq(&p->devices[d], &ids[i]);
-            if (w->caps != SIM_CAPS_OPERATOR && dra_conflict(w, n, &ids[i]))
+            if (w->caps != SIM_CAPS_OPERATOR && conflicts(w, n, &ids[i]))
                 continue;
-            /* The plugin spreads over the least shared GPUs; the DRA allocator takes the first. */
-            if (!taken && w->caps == SIM_CAPS_DRA)
-                load = 0;
             if (!taken && load < best_load) {
                 best = i;
                 best_load = load;

@@ -54,6 +54,28 @@ static uint32_t pool_slots(const struct sim_world *w, const struct sim_pod *p, u
     return slots;
 }
 
+/* Slots that a pod takes of what is coming: of claims, parts of GPUs, whatever their classes. */
+static uint32_t slots_asked(const struct sim_world *w, const struct sim_pod *p)
+{
+    return w->caps == SIM_CAPS_DRA ? sim_claim_units(&p->tpl) : p->tpl.count;
+}
+
+/* The same for claims: every group of the class's model has them. */
+static bool group_fits_claim(const struct sim_world *w, const struct sim_pod *p, uint32_t group,
+        struct coming *ret_fresh)
+{
+    const struct sim_group_spec *g = &w->scenario->groups[group];
+    const struct sim_owner_spec *s = w->owners[p->owner].spec;
+    struct core_share share;
+    bool shared = p->tpl.resource.kind == MODEL_RESOURCE_GPU_SHARED;
+    if (shared && (!core_share_parse(str_from(p->tpl.pool), &share) || share.gpu != g->gpu))
+        return false;
+    *ret_fresh = (struct coming){group, KIND_EXCLUSIVE, false, g->gpus_per_node * CORE_SHARE_UNITS,
+            g->cpu_milli, g->memory_mib};
+    return ret_fresh->slots >= slots_asked(w, p) && s->cpu_milli <= g->cpu_milli &&
+           s->memory_mib <= g->memory_mib;
+}
+
 static bool group_fits(const struct sim_world *w, const struct sim_pod *p, uint32_t group,
         struct coming *ret_fresh)
 {
@@ -64,6 +86,8 @@ static bool group_fits(const struct sim_world *w, const struct sim_pod *p, uint3
         return false;
     if (p->tpl.gpu_models != 0 && (p->tpl.gpu_models >> g->gpu & 1) == 0)
         return false;
+    if (w->caps == SIM_CAPS_DRA)
+        return group_fits_claim(w, p, group, ret_fresh);
     bool pool = p->tpl.pool[0] != '\0';
     uint32_t slots =
             pool ? pool_slots(w, p, group) : slots_of(w, g, &p->tpl.resource, &partitioned);
@@ -85,10 +109,10 @@ static bool take(struct coming *c, const struct sim_world *w, const struct sim_p
         c->slots = fresh.slots;
         c->open = false;
     }
-    if (c->open || fresh.kind != c->kind || c->slots < p->tpl.count ||
+    if (c->open || fresh.kind != c->kind || c->slots < slots_asked(w, p) ||
             c->cpu_milli < s->cpu_milli || c->memory_mib < s->memory_mib)
         return false;
-    c->slots -= p->tpl.count;
+    c->slots -= slots_asked(w, p);
     c->cpu_milli -= s->cpu_milli;
     c->memory_mib -= s->memory_mib;
     return true;
@@ -129,7 +153,7 @@ static uint32_t add_ordered(const struct sim_world *w, struct coming *coming)
         coming[count++] = (struct coming){.group = e->a,
                 .kind = (uint32_t)e->b,
                 .open = e->b != KIND_EXCLUSIVE,
-                .slots = g->gpus_per_node,
+                .slots = g->gpus_per_node * (w->caps == SIM_CAPS_DRA ? CORE_SHARE_UNITS : 1),
                 .cpu_milli = g->cpu_milli,
                 .memory_mib = g->memory_mib};
     }
@@ -155,6 +179,12 @@ static bool fits_existing(const struct sim_world *w, const struct sim_pod *p, ui
         uint32_t node = w->nodes_live.items[i];
         if (!sim_schedule_fits(w, p, node))
             continue;
+        if (w->caps == SIM_CAPS_DRA) {
+            if (sim_claim_room(w, p, node, taken[i] + 1) <= taken[i])
+                continue;
+            taken[i]++;
+            return true;
+        }
         uint32_t free = sim_node_offered(w, node, &p->tpl.resource);
         uint32_t held = sim_node_requested(w, node, &p->tpl.resource) + taken[i];
         if (held + p->tpl.count > free)

@@ -49,11 +49,14 @@ bool sim_schedule_fits(const struct sim_world *w, const struct sim_pod *p, uint3
         return false;
     if (p->tpl.gpu_models != 0 && (p->tpl.gpu_models >> n->gpu & 1) == 0)
         return false;
-    if (p->tpl.pool[0] != '\0' && !str_eq(str_from(p->tpl.pool), str_from(n->pool)))
+    bool claims = w->caps == SIM_CAPS_DRA; /* its pool is a class, no label of nodes */
+    if (!claims && p->tpl.pool[0] != '\0' && !str_eq(str_from(p->tpl.pool), str_from(n->pool)))
         return false;
     const struct sim_group_spec *g = &w->scenario->groups[n->group];
     if (n->cpu_used + s->cpu_milli > g->cpu_milli || n->memory_used + s->memory_mib > g->memory_mib)
         return false;
+    if (claims)
+        return sim_claim_room(w, p, node, 1) > 0;
     uint32_t offered = sim_node_offered(w, node, &p->tpl.resource);
     if (offered < p->tpl.count)
         return false;

@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "base/num.h"
 #include "base/prng.h"
+#include "core/share.h"
 #include "mig/layout.h"
 #include "model/gpu.h"
 #include "sim/sim.h"
@@ -375,6 +376,16 @@ uint32_t sim_node_requested(
 /* kubelet: picks free ids for `pod`, which is bound to `node`.  False: UnexpectedAdmissionError. */
 bool sim_kubelet_allocate(struct sim_world *w, uint32_t node, uint32_t pod);
 bool sim_node_gpu_in_use(const struct sim_world *w, uint32_t node, unsigned gpu, unsigned start);
+
+/* -- claim.c: DRA ----------------------------------------------------------------------------- */
+
+/* How many pods like `p` the node's GPUs would take more, at most `max`. */
+uint32_t sim_claim_room(
+        const struct sim_world *w, const struct sim_pod *p, uint32_t node, uint32_t max);
+/* Gives `pod`, which is bound to `node`, its GPUs; false when they are not there. */
+bool sim_claim_allocate(struct sim_world *w, uint32_t node, uint32_t pod);
+/* The part of GPUs that a claim takes, in CORE_SHARE_UNITS of one. */
+uint32_t sim_claim_units(const struct sim_template *tpl);
 
 /* -- nvparts.c: config-manager, device plugin, mig-manager --------------------------------------
  */

@@ -297,7 +297,9 @@ struct sim_world *sim_world_new(const struct sim_config *config, enum sim_regime
     w->config = config;
     w->scenario = config->scenario;
     w->regime = regime;
-    w->caps = config->caps;
+    /* The static baselines are those of the stock device plugin: they know no claims. */
+    bool claims = config->caps == SIM_CAPS_DRA && regime == SIM_REGIME_CORE;
+    w->caps = config->caps == SIM_CAPS_DRA && !claims ? SIM_CAPS_OPERATOR : config->caps;
     w->arena = arena_new((size_t)8 << 30);
     w->batch_arena = arena_new((size_t)1 << 30);
     w->scratch = arena_new((size_t)1 << 30);

@@ -85,6 +85,41 @@ static void no_check_fails_with_native_caps_under_faults(uint64_t seed)
     run_clear(&r);
 }
 
+static void no_check_fails_with_classes_under_faults(uint64_t seed)
+{
+    struct run r;
+    run_init(&r, "small", seed);
+    r.config.caps = SIM_CAPS_DRA;
+    r.config.faults_ppm = 50000;
+    run_play(&r, HOURS(48));
+    run_clear(&r);
+}
+
+/* Owners go to classes, nodes empty and leave, and nobody is killed for it. */
+static void classes_need_fewer_nodes(void **state)
+{
+    (void)state;
+    struct run r;
+    run_init(&r, "small", 3);
+    r.config.caps = SIM_CAPS_DRA;
+    run_play(&r, HOURS(48));
+    struct report_run told;
+    sim_world_report(r.world, r.arena, &told);
+    assert_int_equal(told.harm.memory_kills, 0);
+    uint32_t classes = 0;
+    for (uint32_t i = 0; i < r.world->owner_count; i++)
+        classes += r.world->owners[i].tpl.resource.kind == MODEL_RESOURCE_GPU_SHARED;
+    assert_true(classes > 0);
+    int64_t cost = told.cost_microusd_per_day;
+    struct arena *a = r.arena;
+    r.world = sim_world_free(r.world);
+    r.world = sim_world_new(&r.config, SIM_REGIME_ONE_GPU_A_POD);
+    (void)sim_world_run_until(r.world, HOURS(48));
+    sim_world_report(r.world, a, &told);
+    assert_true(cost < told.cost_microusd_per_day);
+    run_clear(&r);
+}
+
 /* Faults and placement may not change what the replicas want. */
 static void faults_do_not_move_workloads(uint64_t seed)
 {
@@ -156,6 +191,8 @@ int main(void)
             TEST_PROP(same_seed_same_decisions, 3),
             TEST_PROP(no_check_fails_under_faults, 6),
             TEST_PROP(no_check_fails_with_native_caps_under_faults, 4),
+            TEST_PROP(no_check_fails_with_classes_under_faults, 4),
+            cmocka_unit_test(classes_need_fewer_nodes),
             TEST_PROP(faults_do_not_move_workloads, 3),
             cmocka_unit_test(a_controller_killed_at_any_action_does_no_harm),
             cmocka_unit_test(nothing_happens_when_the_policy_suspends),
