@@ -525,7 +525,7 @@ static void exclusive_shrink(struct decide_run *run, uint16_t cluster, uint16_t 
 
     (void)snprintf(key.name, sizeof(key.name), "exclusive-%u", gpu);
     struct decide_pool_memory *m = decide_pool_remember(run->d, &key);
-    if (m == NULL || emptying(run, cluster, gpu))
+    if (m == NULL)
         return;
     if (!whole_gpus_wanted(run, cluster))
         node = exclusive_spare(run, cluster, gpu);
