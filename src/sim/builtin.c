@@ -353,7 +353,7 @@ static struct sim_scenario *build_fitted(struct arena *a)
             .sm_need_permille = 600,
             .dram_need_permille = 400,
             .memory_mib = 24000,
-            .memory_spread_mib = 5000,
+            .memory_spread_mib = 5400,
             .memory_peak_mib = 48400};
     static const uint16_t hours[24] = {570, 1600, 2100, 1650, 1000, 1800, 2200, 2500, 2200, 1750,
             850, 570, 570, 650, 430, 400, 320, 130, 280, 250, 280, 170, 290, 290};
