@@ -161,7 +161,8 @@ static void look_whole(const struct look *l)
         return;
     }
     int64_t cost_now = gpu_price(l->run, o->cluster, now) * l->pods;
-    for (uint16_t gpu = 0; gpu < model_gpu_count(); gpu++) {
+    for (unsigned row = 0; row < model_gpu_count(); row++) {
+        uint16_t gpu = (uint16_t)row;
         bool allowed = o->gpu_models == 0 || (o->gpu_models >> gpu & 1) != 0;
         int64_t price = allowed ? gpu_price(l->run, o->cluster, gpu) : 0;
         if (price == 0)
@@ -326,8 +327,8 @@ void decide_classes(struct decide_run *run)
                run->now->mono_ns - d->class_mono_ns >= d->options.decide_every_ns;
     bool has[CORE_CLUSTERS_MAX];
 
-    for (uint16_t c = 0; c < CORE_CLUSTERS_MAX; c++)
-        has[c] = run->pic->cluster_known[c] && cluster_has_classes(run, c);
+    for (unsigned c = 0; c < CORE_CLUSTERS_MAX; c++)
+        has[c] = run->pic->cluster_known[c] && cluster_has_classes(run, (uint16_t)c);
     if (due)
         d->class_mono_ns = run->now->mono_ns;
     for (uint32_t r = 0; r < run->pic->owner_count; r++) {

@@ -76,7 +76,7 @@ bool core_share_fits(const struct core_share_load *load, const struct core_share
 void core_share_take(struct core_share_load *load, const struct core_share *s)
 {
     load->memory_mib += s->memory_mib;
-    load->units += CORE_SHARE_UNITS / s->pods;
+    load->units += (uint32_t)CORE_SHARE_UNITS / s->pods;
 }
 
 uint32_t core_share_most(const struct core_share *s)

@@ -263,9 +263,10 @@ static void member_outlook(const struct usage_memory_member *member, struct outl
     outlook_of(member->owner, member->track, ret_outlook);
     if (member->unripe_growth_permille == 0 || !unripe(member, ret_outlook))
         return;
-    for (uint32_t i = 0; i < ret_outlook->outcomes; i++)
+    for (uint32_t i = 0; i < ret_outlook->outcomes; i++) {
         ret_outlook->peak_mib[i] =
                 with_margin(ret_outlook->peak_mib[i], member->unripe_growth_permille, 0);
+    }
 }
 
 /* What a member needs in any case; false when nothing at all is known of it. */
