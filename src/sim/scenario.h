@@ -96,7 +96,7 @@ struct sim_owner_spec {
     int64_t grace_ns;
     int64_t from_ns, until_ns;        /* exists in this part of the run; until 0 = to the end */
     uint32_t replicas[SIM_HOURS];     /* not of Jobs */
-    uint32_t growth_permille_per_day; /* replicas and arrivals grow (or shrink: see sim.h) */
+    uint32_t growth_permille_per_day; /* replicas and arrivals grow by so much a day */
     int32_t step_day;                 /* from this day on ... */
     int32_t step_permille;            /* ... replicas and arrivals times this; 0 = no step */
     /* Jobs of one template: arrivals an hour x 1000, and how long one runs alone. */
