@@ -20,30 +20,22 @@ struct options {
     uint64_t seeds, jobs;
 };
 
-#define WORLD(field) offsetof(struct options, world.field)
-
 static const struct cli_option options[] = {
-        {"scenario", 0, CLI_OPTION_TEXT, WORLD(scenario), "FILE", "default", 0, 0, NULL,
-                "a built-in scenario or a file"},
-        {"policy", 0, CLI_OPTION_TEXT, WORLD(policy), "FILE", "balanced", 0, 0, NULL,
-                "a preset or a SharingPolicy file"},
-        {"caps", 0, CLI_OPTION_CHOICE, WORLD(caps), "CAPS", "operator", 0, 0, cli_caps_choices,
-                "what the nodes can express"},
-        {"seeds", 0, CLI_OPTION_NUMBER, offsetof(struct options, seeds), "N", "20", 1, 10000, NULL,
-                "seeds 1..N"},
-        {"days", 0, CLI_OPTION_NUMBER, WORLD(days), "N", "7", 1, 366, NULL, "virtual days"},
-        {"owner-patch-delay", 0, CLI_OPTION_TEXT, WORLD(owner_patch_delay), "HOURS", "24", 0, 0,
-                NULL, "how long owners take"},
-        {"jobs", 0, CLI_OPTION_NUMBER, offsetof(struct options, jobs), "N", "2", 1, 64, NULL,
-                "processes"},
+        CLI_WORLD_SCENARIO(struct options, world.scenario, "default"),
+        CLI_WORLD_POLICY(struct options, world.policy),
+        CLI_WORLD_CAPS(struct options, world.caps, "operator"),
+        {.name = "seeds",
+                .kind = CLI_OPTION_NUMBER,
+                CLI_AT(struct options, seeds),
+                .value_name = "N",
+                .default_text = "20",
+                .min = 1,
+                .max = 10000,
+                .help = "seeds 1..N"},
+        CLI_WORLD_DAYS(struct options, world.days, "7"),
+        CLI_WORLD_OWNER_PATCH_DELAY(struct options, world.owner_patch_delay, "24"),
+        BENCH_OPTION_JOBS(struct options, jobs),
         {0},
-};
-
-static const struct cli_verb verb = {
-        .name = "builtin",
-        .usage = "[options]",
-        .summary = "The built-in scenario over many seeds.",
-        .options = options,
 };
 
 /* What a seed came to; no pointers, it crosses processes. */
@@ -106,7 +98,6 @@ static int run_seed(uint32_t index, void *ret_result, const void *context)
     const struct options *o = context;
     struct cli_world_options world = o->world;
     world.seed = index + 1;
-    world.faults = "0";
     struct arena *a = arena_new((size_t)8 << 30);
     struct sim_config config;
     struct err e = {0};
@@ -176,8 +167,9 @@ static bool meets_bars(uint32_t seed, const struct outcome *o)
     return all;
 }
 
-static int bench(const struct options *o)
+static int bench(const struct cli_call *call, struct err *reterr)
 {
+    const struct options *o = call->options;
     struct bench_jobs jobs = {
             .count = (uint32_t)o->seeds,
             .processes = (uint32_t)o->jobs,
@@ -189,7 +181,7 @@ static int bench(const struct options *o)
     void *memory = NULL;
     int failed = bench_jobs_run(&jobs, &memory);
     if (failed < 0)
-        return 2;
+        return err_set(reterr, failed, "no processes: %s", strerror(-failed));
     const struct outcome *outcomes = memory;
     (void)puts("seed  cost/day before -> after  ratio kills  evict latency% before,after  raises "
                "unshare by-laten relayout outside  baselines");
@@ -205,14 +197,12 @@ static int bench(const struct options *o)
 
 int main(int argc, char **argv)
 {
-    struct options o = {0};
-    struct cli_positionals pos;
-    struct err e = {0};
-    enum cli_parsed parsed = cli_option_parse(&verb, argc, argv, &o, &pos, &e);
-    if (parsed == CLI_PARSED_HELP)
-        return cli_option_print_help(&verb);
-    if (parsed == CLI_PARSED_ERROR)
-        return cli_usage_error(verb.name, &e);
-    o.world.gpus_per_node = 1;
-    return bench(&o);
+    static const struct cli_verb verb = {
+            .name = "builtin",
+            .summary = "The built-in scenario over many seeds, a verdict on each bar.",
+            .options = options,
+            .options_size = sizeof(struct options),
+            .run = bench,
+    };
+    return cli_verb_main(&verb, argc, argv);
 }

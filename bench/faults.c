@@ -25,39 +25,60 @@ struct options {
     const char *plant, *unreachable;
 };
 
-#define WORLD(field) offsetof(struct options, world.field)
-
 static const struct cli_option options[] = {
-        {"scenario", 0, CLI_OPTION_TEXT, WORLD(scenario), "FILE", "bench/faults.yaml", 0, 0, NULL,
-                "a built-in scenario or a file"},
-        {"policy", 0, CLI_OPTION_TEXT, WORLD(policy), "FILE", "bench/faults-policy.yaml", 0, 0,
-                NULL, "a preset or a SharingPolicy file"},
-        {"caps", 0, CLI_OPTION_CHOICE, WORLD(caps), "CAPS", "operator", 0, 0, cli_caps_choices,
-                "what the nodes can express"},
-        {"rate", 0, CLI_OPTION_TEXT, WORLD(faults), "RATE", "0.05", 0, 0, NULL,
-                "chance of a fault of a write, a fact batch, a node-hour"},
-        {"owner-patch-delay", 0, CLI_OPTION_TEXT, WORLD(owner_patch_delay), "HOURS", "0.5", 0, 0,
-                NULL, "how long owners take"},
-        {"days", 0, CLI_OPTION_NUMBER, WORLD(days), "N", "2", 1, 366, NULL, "virtual days"},
-        {"seeds", 0, CLI_OPTION_NUMBER, offsetof(struct options, seeds), "N", "200", 1, 100000,
-                NULL, "how many seeds"},
-        {"first", 0, CLI_OPTION_NUMBER, offsetof(struct options, first), "SEED", "1", 0, UINT32_MAX,
-                NULL, "the first of them"},
-        {"jobs", 0, CLI_OPTION_NUMBER, offsetof(struct options, jobs), "N", "2", 1, 64, NULL,
-                "processes"},
-        {"plant", 0, CLI_OPTION_TEXT, offsetof(struct options, plant), "REASON", NULL, 0, 0, NULL,
-                "a guard or check to plant a bug in, or all"},
-        {"unreachable", 0, CLI_OPTION_TEXT, offsetof(struct options, unreachable), "FILE",
-                "test/data/faults_unreachable.txt", 0, 0, NULL,
-                "the cells that cannot be, with the reason"},
+        CLI_WORLD_SCENARIO(struct options, world.scenario, "bench/faults.yaml"),
+        {.name = "policy",
+                .letter = 'p',
+                .kind = CLI_OPTION_FILE,
+                CLI_AT(struct options, world.policy),
+                .value_name = "FILE",
+                .default_text = "bench/faults-policy.yaml",
+                .choices = cli_policy_choices,
+                .help = "a preset or a SharingPolicy file"},
+        CLI_WORLD_CAPS(struct options, world.caps, "operator"),
+        {.name = "rate",
+                .kind = CLI_OPTION_TEXT,
+                CLI_AT(struct options, world.faults),
+                .value_name = "RATE",
+                .default_text = "0.05",
+                .help = "chance of a fault of a write, a fact batch, a node-hour"},
+        CLI_WORLD_OWNER_PATCH_DELAY(struct options, world.owner_patch_delay, "0.5"),
+        {.name = "days",
+                .kind = CLI_OPTION_NUMBER,
+                CLI_AT(struct options, world.days),
+                .value_name = "N",
+                .default_text = "2",
+                .min = 1,
+                .max = 366,
+                .help = "virtual days"},
+        {.name = "seeds",
+                .kind = CLI_OPTION_NUMBER,
+                CLI_AT(struct options, seeds),
+                .value_name = "N",
+                .default_text = "200",
+                .min = 1,
+                .max = 100000,
+                .help = "how many seeds"},
+        {.name = "first",
+                .kind = CLI_OPTION_NUMBER,
+                CLI_AT(struct options, first),
+                .value_name = "SEED",
+                .default_text = "1",
+                .max = UINT32_MAX,
+                .help = "the first of them"},
+        BENCH_OPTION_JOBS(struct options, jobs),
+        {.name = "plant",
+                .kind = CLI_OPTION_TEXT,
+                CLI_AT(struct options, plant),
+                .value_name = "REASON",
+                .help = "a guard or check to plant a bug in, or all"},
+        {.name = "unreachable",
+                .kind = CLI_OPTION_FILE,
+                CLI_AT(struct options, unreachable),
+                .value_name = "FILE",
+                .default_text = "test/data/faults_unreachable.txt",
+                .help = "the cells that cannot be, with the reason"},
         {0},
-};
-
-static const struct cli_verb verb = {
-        .name = "faults",
-        .usage = "[options]",
-        .summary = "The loop under faults, over many seeds.",
-        .options = options,
 };
 
 /* What a seed came to; no pointers, it crosses processes. */
@@ -300,15 +321,12 @@ static void print_violations(const struct options *o, const struct outcome *outc
     }
 }
 
-static int read_cells(const struct options *o, struct sim_cells *ret_cells)
+static int read_cells(const struct options *o, struct sim_cells *ret_cells, struct err *reterr)
 {
     struct buf text = {0};
-    struct err e = {0};
-    int rc = os_file_read(o->unreachable, CELLS_BYTES_MAX, &text, &e);
-    if (rc == 0)
-        rc = sim_cells_parse(buf_str(&text), ret_cells, &e);
-    if (rc != 0)
-        (void)fprintf(stderr, "faults: %s: %s\n", o->unreachable, e.text);
+    int rc = os_file_read(o->unreachable, CELLS_BYTES_MAX, &text, reterr);
+    if (rc == 0 && sim_cells_parse(buf_str(&text), ret_cells, reterr) < 0)
+        rc = err_wrap(reterr, "%s", o->unreachable);
     buf_clear(&text);
     return rc;
 }
@@ -336,7 +354,7 @@ static bool report(const struct options *o, const struct outcome *outcomes, cons
            sum->nodes_least >= NODES_AT_LEAST;
 }
 
-static int bench(const struct options *o)
+static int bench(const struct options *o, struct err *reterr)
 {
     struct run run = {.options = o};
     struct bench_jobs jobs = {
@@ -350,11 +368,11 @@ static int bench(const struct options *o)
     static struct sim_cells cells;
     static struct sum sum = {.rollouts_least = UINT64_MAX, .nodes_least = UINT32_MAX};
     void *memory = NULL;
-    if (read_cells(o, &cells) != 0)
-        return 2;
+    if (read_cells(o, &cells, reterr) < 0)
+        return reterr->code;
     int failed = bench_jobs_run(&jobs, &memory);
     if (failed < 0)
-        return 2;
+        return err_set(reterr, failed, "no processes: %s", strerror(-failed));
     const struct outcome *outcomes = memory;
     for (uint32_t i = 0; i < jobs.count; i++)
         add_up(&sum, &outcomes[i]);
@@ -428,7 +446,7 @@ static int run_plant(uint32_t index, void *ret_result, const void *context)
     return rc;
 }
 
-static int plants(const struct options *o)
+static int plants(const struct options *o, struct err *reterr)
 {
     struct bench_jobs jobs = {
             .count = CORE_REASON_COUNT,
@@ -441,7 +459,7 @@ static int plants(const struct options *o)
     void *memory = NULL;
     int failed = bench_jobs_run(&jobs, &memory);
     if (failed < 0)
-        return 2;
+        return err_set(reterr, failed, "no processes: %s", strerror(-failed));
     const struct catch *catches = memory;
     uint32_t asked = 0, caught = 0, others = 0;
     (void)puts("planted bug                               seeds  caught by");
@@ -466,20 +484,24 @@ static int plants(const struct options *o)
             asked, caught, others, failed);
     bench_jobs_release(&jobs, memory);
     if (asked == 0)
-        (void)fprintf(stderr, "faults: --plant: '%s' is no guard and no check\n", o->plant);
-    return asked == 0 ? 2 : caught + others == asked && failed == 0 ? 0 : 1;
+        return err_set(reterr, -EINVAL, "--plant: '%s' is no guard and no check", o->plant);
+    return caught + others == asked && failed == 0 ? 0 : 1;
+}
+
+static int run_verb(const struct cli_call *call, struct err *reterr)
+{
+    const struct options *o = call->options;
+    return o->plant != NULL ? plants(o, reterr) : bench(o, reterr);
 }
 
 int main(int argc, char **argv)
 {
-    struct options o = {0};
-    struct cli_positionals pos;
-    struct err e = {0};
-    enum cli_parsed parsed = cli_option_parse(&verb, argc, argv, &o, &pos, &e);
-    if (parsed == CLI_PARSED_HELP)
-        return cli_option_print_help(&verb);
-    if (parsed == CLI_PARSED_ERROR)
-        return cli_usage_error(verb.name, &e);
-    o.world.gpus_per_node = 1;
-    return o.plant != NULL ? plants(&o) : bench(&o);
+    static const struct cli_verb verb = {
+            .name = "faults",
+            .summary = "The loop under faults, over many seeds; or planted bugs, each to be seen.",
+            .options = options,
+            .options_size = sizeof(struct options),
+            .run = run_verb,
+    };
+    return cli_verb_main(&verb, argc, argv);
 }

@@ -21,22 +21,16 @@ struct options {
     const char *trace;
 };
 
-#define WORLD(field) offsetof(struct options, world.field)
-
 static const struct cli_option options[] = {
-        {"trace", 0, CLI_OPTION_TEXT, offsetof(struct options, trace), "FILE", NULL, 0, 0, NULL,
-                "the trace (CSV, may be .gz)"},
-        {"policy", 0, CLI_OPTION_TEXT, WORLD(policy), "FILE", "balanced", 0, 0, NULL,
-                "a preset or a SharingPolicy file"},
-        {"seed", 0, CLI_OPTION_NUMBER, WORLD(seed), "N", "1", 0, UINT64_MAX, NULL, "seed"},
+        {.name = "trace",
+                .kind = CLI_OPTION_FILE,
+                .required = true,
+                CLI_AT(struct options, trace),
+                .value_name = "FILE",
+                .help = "the trace (CSV, may be .gz)"},
+        CLI_WORLD_POLICY(struct options, world.policy),
+        CLI_WORLD_SEED(struct options, world.seed),
         {0},
-};
-
-static const struct cli_verb verb = {
-        .name = "fit",
-        .usage = "--trace FILE [options]",
-        .summary = "The fitted generator beside the trace.",
-        .options = options,
 };
 
 static const unsigned lags[LAGS] = {1, 2, 5, 30, 60};
@@ -287,16 +281,13 @@ static void print(const struct statistics *t, const struct statistics *f)
     row("saving, native caps, percent", t->saving_percent[1], f->saving_percent[1]);
 }
 
-static int run(const struct options *o, struct arena *a, struct err *reterr)
+static int fit(const struct options *o, struct arena *a, struct err *reterr)
 {
     struct sim_config trace, fitted;
     struct cli_world_options world = o->world;
     struct statistics t = {0}, f = {0};
     struct pods recorded;
-    world.gpu = "A100-80GB";
-    world.gpus_per_node = 1;
     world.owner_patch_delay = "0";
-    world.faults = "0";
     world.trace = arena_printf(a, "genai:%s", o->trace);
     int rc = cli_input_load(a, &world, &trace, reterr);
     world.trace = NULL;
@@ -323,22 +314,20 @@ static int run(const struct options *o, struct arena *a, struct err *reterr)
     return off;
 }
 
+static int run(const struct cli_call *call, struct err *reterr)
+{
+    SCOPED(arena_scoped_free) struct arena *a = arena_new((size_t)4 << 30);
+    return fit(call->options, a, reterr);
+}
+
 int main(int argc, char **argv)
 {
-    struct options o = {0};
-    struct cli_positionals pos;
-    struct err e = {0};
-    enum cli_parsed parsed = cli_option_parse(&verb, argc, argv, &o, &pos, &e);
-    if (parsed == CLI_PARSED_HELP)
-        return cli_option_print_help(&verb);
-    int rc = parsed == CLI_PARSED ? 0 : -EINVAL;
-    struct arena *a = arena_new((size_t)4 << 30);
-    if (rc == 0 && o.trace == NULL)
-        rc = err_set(&e, -EINVAL, "--trace is missing: expected a file");
-    if (rc == 0)
-        rc = run(&o, a, &e);
-    (void)arena_free(a);
-    if (rc < 0)
-        (void)fprintf(stderr, "fit: %s\n", e.text);
-    return rc < 0 ? 2 : rc > 0;
+    static const struct cli_verb verb = {
+            .name = "fit",
+            .summary = "The fitted generator beside the trace.",
+            .options = options,
+            .options_size = sizeof(struct options),
+            .run = run,
+    };
+    return cli_verb_main(&verb, argc, argv);
 }

@@ -24,37 +24,30 @@ struct options {
     bool baselines, table;
 };
 
-#define WORLD(field) offsetof(struct options, world.field)
-
 static const struct cli_option options[] = {
-        {"trace", 0, CLI_OPTION_TEXT, offsetof(struct options, trace), "FILE", NULL, 0, 0, NULL,
-                "the trace (CSV, may be .gz)"},
-        {"caps", 0, CLI_OPTION_CHOICE, WORLD(caps), "CAPS", "native", 0, 0, cli_caps_choices,
-                "what the nodes can express"},
-        {"policy", 0, CLI_OPTION_TEXT, WORLD(policy), "FILE", "balanced", 0, 0, NULL,
-                "a preset or a SharingPolicy file"},
-        {"seed", 0, CLI_OPTION_NUMBER, WORLD(seed), "N", "1", 0, UINT64_MAX, NULL, "seed"},
-        {"gpu", 0, CLI_OPTION_TEXT, WORLD(gpu), "MODEL", "A100-80GB", 0, 0, NULL, "GPU model"},
-        {"gpus-per-node", 0, CLI_OPTION_NUMBER, WORLD(gpus_per_node), "N", "1", 1, 16, NULL,
-                "GPUs of a node"},
-        {"sample-pods", 0, CLI_OPTION_NUMBER, WORLD(sample_pods), "N", "0", 0, 1000000, NULL,
-                "only so many pods, chosen by the seed"},
-        {"measure-from", 0, CLI_OPTION_NUMBER, WORLD(measure_from_hours), "HOURS", "6", 0, 8784,
-                NULL, "count from here"},
-        {"owner-patch-delay", 0, CLI_OPTION_TEXT, WORLD(owner_patch_delay), "HOURS", "0", 0, 0,
-                NULL, "how long the owner takes"},
-        {"baselines", 0, CLI_OPTION_FLAG, offsetof(struct options, baselines), NULL, NULL, 0, 0,
-                NULL, "also run the static baselines"},
-        {"table", 0, CLI_OPTION_FLAG, offsetof(struct options, table), NULL, NULL, 0, 0, NULL,
-                "all presets and all baselines as one table"},
+        {.name = "trace",
+                .kind = CLI_OPTION_FILE,
+                .required = true,
+                CLI_AT(struct options, trace),
+                .value_name = "FILE",
+                .help = "the trace (CSV, may be .gz)"},
+        CLI_WORLD_CAPS(struct options, world.caps, "native"),
+        CLI_WORLD_POLICY(struct options, world.policy),
+        CLI_WORLD_SEED(struct options, world.seed),
+        CLI_WORLD_GPU(struct options, world.gpu),
+        CLI_WORLD_GPUS_PER_NODE(struct options, world.gpus_per_node),
+        CLI_WORLD_SAMPLE_PODS(struct options, world.sample_pods),
+        CLI_WORLD_MEASURE_FROM(struct options, world.measure_from_hours, "6"),
+        CLI_WORLD_OWNER_PATCH_DELAY(struct options, world.owner_patch_delay, "0"),
+        {.name = "baselines",
+                .kind = CLI_OPTION_FLAG,
+                CLI_AT(struct options, baselines),
+                .help = "also run the static baselines"},
+        {.name = "table",
+                .kind = CLI_OPTION_FLAG,
+                CLI_AT(struct options, table),
+                .help = "all presets and all baselines as one table"},
         {0},
-};
-
-static const struct cli_verb verb = {
-        .name = "genai",
-        .usage = "--trace FILE [options]",
-        .summary = "The genai trace through the production core.",
-        .options = options,
 };
 
 static void put_run(struct json_writer *w, const struct report_run *run)
@@ -108,7 +101,6 @@ static int simulate(const struct options *o, const char *policy, bool baselines,
     struct cli_world_options world = o->world;
     world.trace = arena_printf(a, "genai:%s", o->trace);
     world.policy = policy;
-    world.faults = "0";
     struct sim_config config;
     int rc = cli_input_load(a, &world, &config, reterr);
     if (rc < 0)
@@ -156,7 +148,7 @@ static int run_table(const struct options *o, struct arena *a, struct err *reter
             return rc;
     }
     (void)printf("caps %s, GPU %s, from hour %llu\n%-24s %7s %7s %6s %11s %10s %10s %9s\n",
-            cli_caps_choices[o->world.caps], o->world.gpu,
+            cli_caps_choices[o->world.caps], o->world.gpu != NULL ? o->world.gpu : CLI_GPU_DEFAULT,
             (unsigned long long)o->world.measure_from_hours, "", "GPUs", "used %", "kills",
             "/1000 pod-h", "overload %", "evictions", "p95 wait");
     print_row("before", &results[0]->before);
@@ -176,26 +168,21 @@ static int run_table(const struct options *o, struct arena *a, struct err *reter
     return 0;
 }
 
-static int run(const struct options *o, struct arena *a, struct err *reterr)
+static int run(const struct cli_call *call, struct err *reterr)
 {
-    if (o->trace == NULL)
-        return err_set(reterr, -EINVAL, "--trace is missing: expected a file");
+    const struct options *o = call->options;
+    SCOPED(arena_scoped_free) struct arena *a = arena_new((size_t)8 << 30);
     return o->table ? run_table(o, a, reterr) : run_one(o, a, reterr);
 }
 
 int main(int argc, char **argv)
 {
-    struct options o = {0};
-    struct cli_positionals pos;
-    struct err e = {0};
-    enum cli_parsed parsed = cli_option_parse(&verb, argc, argv, &o, &pos, &e);
-    if (parsed == CLI_PARSED_HELP)
-        return cli_option_print_help(&verb);
-    struct arena *a = arena_new((size_t)8 << 30);
-    int rc = parsed == CLI_PARSED ? run(&o, a, &e) : -EINVAL;
-    (void)arena_free(a);
-    if (rc == 0)
-        return 0;
-    (void)fprintf(stderr, "genai: %s\n", e.text);
-    return rc == -EPROTO ? 3 : 2;
+    static const struct cli_verb verb = {
+            .name = "genai",
+            .summary = "The genai trace through the production core.",
+            .options = options,
+            .options_size = sizeof(struct options),
+            .run = run,
+    };
+    return cli_verb_main(&verb, argc, argv);
 }

@@ -2,6 +2,8 @@
 #ifndef BENCH_JOBS_H
 #define BENCH_JOBS_H
 
+#include "cli/option.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,5 +24,12 @@ struct bench_jobs {
  * Returns how many runs failed, or a negative errno. */
 int bench_jobs_run(const struct bench_jobs *jobs, void **ret_results);
 void bench_jobs_release(const struct bench_jobs *jobs, void *results);
+
+/* The option --jobs of every bench that runs seeds. */
+#define BENCH_OPTION_JOBS(type, member)                                                            \
+    {                                                                                              \
+        .name = "jobs", .letter = 'j', .kind = CLI_OPTION_NUMBER, CLI_AT(type, member),            \
+        .value_name = "N", .default_text = "2", .min = 1, .max = 64, .help = "processes"           \
+    }
 
 #endif

@@ -7,6 +7,7 @@
 #include "sim/openb.h"
 #include "base/buf.h"
 #include "base/json.h"
+#include "cli/option.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "place/online.h"
@@ -16,14 +17,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INPUT_BYTES_MAX = 256 << 20, EXIT_USAGE = 2, EXIT_WRONG = 3, BIG_GPUS = 4 };
+enum { INPUT_BYTES_MAX = 256 << 20, BIG_GPUS = 4 };
 
 struct options {
     const char *nodes, *pods, *arrivals; /* paths; arrivals may be NULL */
     const char *placements;              /* where to write each pod's node, or NULL */
+    const char *load;                    /* N.NN */
     uint64_t seed;
-    int64_t load_permille;
-    enum place_policy policy;
+    uint32_t policy; /* enum place_policy */
 };
 
 struct experiment {
@@ -43,60 +44,56 @@ struct tally {
     int64_t ns;
 };
 
-static const char usage[] =
-        "usage: openb --nodes FILE --pods FILE [--arrivals FILE] [--seed N] [--load N.NN]\n"
-        "             [--policy best|fgd|bestfit] [--placements FILE]\n";
+static const char *const policy_choices[] = {"best", "fgd", "bestfit", NULL};
+_Static_assert(sizeof policy_choices / sizeof policy_choices[0] == PLACE_POLICY_COUNT + 1,
+        "in the order of enum place_policy");
 
-static int option_set(struct options *o, const char *key, const char *value, struct err *reterr)
-{
-    struct str text = str_from(value);
-
-    if (strcmp(key, "--nodes") == 0) {
-        o->nodes = value;
-    } else if (strcmp(key, "--pods") == 0) {
-        o->pods = value;
-    } else if (strcmp(key, "--arrivals") == 0) {
-        o->arrivals = value;
-    } else if (strcmp(key, "--placements") == 0) {
-        o->placements = value;
-    } else if (strcmp(key, "--seed") == 0) {
-        if (str_to_u64(text, 0, UINT64_MAX, &o->seed) < 0)
-            return err_set(reterr, -EINVAL, "--seed: '%s': expected a whole number", value);
-    } else if (strcmp(key, "--load") == 0) {
-        if (str_to_fixed(text, 3, 1, 10000, &o->load_permille) < 0)
-            return err_set(reterr, -EINVAL, "--load: '%s': expected 0.001 to 10", value);
-    } else if (strcmp(key, "--policy") == 0) {
-        unsigned p = 0;
-
-        while (p < PLACE_POLICY_COUNT && !str_eq_c(text, place_policy_name(p)))
-            p++;
-        if (p == PLACE_POLICY_COUNT)
-            return err_set(reterr, -EINVAL, "--policy: '%s': expected best, fgd or bestfit", value);
-        o->policy = p;
-    } else {
-        return err_set(reterr, -EINVAL, "'%s': no such option", key);
-    }
-    return 0;
-}
-
-static int options_parse(int argc, char **argv, struct options *ret_options, struct err *reterr)
-{
-    struct options o = {.seed = 42, .load_permille = 1300};
-
-    for (int i = 1; i < argc; i += 2) {
-        int rc;
-
-        if (i + 1 == argc)
-            return err_set(reterr, -EINVAL, "'%s': expected a value after it", argv[i]);
-        rc = option_set(&o, argv[i], argv[i + 1], reterr);
-        if (rc < 0)
-            return rc;
-    }
-    if (o.nodes == NULL || o.pods == NULL)
-        return err_set(reterr, -EINVAL, "--nodes and --pods: expected both");
-    *ret_options = o;
-    return 0;
-}
+static const struct cli_option options[] = {
+        {.name = "nodes",
+                .kind = CLI_OPTION_FILE,
+                .required = true,
+                CLI_AT(struct options, nodes),
+                .value_name = "FILE",
+                .help = "the node list"},
+        {.name = "pods",
+                .kind = CLI_OPTION_FILE,
+                .required = true,
+                CLI_AT(struct options, pods),
+                .value_name = "FILE",
+                .help = "the pod list"},
+        {.name = "arrivals",
+                .kind = CLI_OPTION_FILE,
+                CLI_AT(struct options, arrivals),
+                .value_name = "FILE",
+                .help = "in which order pods arrive; else drawn by the seed"},
+        {.name = "seed",
+                .letter = 's',
+                .kind = CLI_OPTION_NUMBER,
+                CLI_AT(struct options, seed),
+                .value_name = "N",
+                .default_text = "42",
+                .max = UINT64_MAX,
+                .help = "the same seed gives the same order"},
+        {.name = "load",
+                .kind = CLI_OPTION_TEXT,
+                CLI_AT(struct options, load),
+                .value_name = "N.NN",
+                .default_text = "1.30",
+                .help = "what arrives, as a part of the capacity: 0.001 to 10"},
+        {.name = "policy",
+                .kind = CLI_OPTION_CHOICE,
+                CLI_AT(struct options, policy),
+                .value_name = "POLICY",
+                .default_text = "best",
+                .choices = policy_choices,
+                .help = "how the board chooses"},
+        {.name = "placements",
+                .kind = CLI_OPTION_FILE,
+                CLI_AT(struct options, placements),
+                .value_name = "FILE",
+                .help = "where to write each pod's node"},
+        {0},
+};
 
 static struct place_request request_of(const struct sim_openb_pod *p)
 {
@@ -119,9 +116,13 @@ static int input_read(const char *path, struct buf *ret_text, struct err *reterr
 
 static int experiment_read(const struct options *o, struct experiment *e, struct err *reterr)
 {
-    struct sim_openb_load load = {.load_permille = (uint32_t)o->load_permille, .seed = o->seed};
+    struct sim_openb_load load = {.seed = o->seed};
     struct sim_openb_cluster cluster = {.nodes = &e->nodes, .pods = &e->pods};
+    int64_t permille = 0;
 
+    if (str_to_fixed(str_from(o->load), 3, 1, 10000, &permille) < 0)
+        return err_set(reterr, -EINVAL, "--load: '%s': expected 0.001 to 10", o->load);
+    load.load_permille = (uint32_t)permille;
     if (input_read(o->nodes, &e->nodes_text, reterr) < 0)
         return -EINVAL;
     if (sim_openb_nodes_parse(e->arena, buf_str(&e->nodes_text), &e->nodes, reterr) < 0)
@@ -351,56 +352,51 @@ static void tally_write(
     buf_puts(out, "\n");
 }
 
-static int fail(const struct err *e)
-{
-    fprintf(stderr, "openb: %s\n", e->text);
-    return EXIT_USAGE;
-}
-
-static int run(const struct options *o, struct experiment *e)
+static int experiment(const struct options *o, struct experiment *e, struct err *reterr)
 {
     struct buf placements = BUF_INIT(INPUT_BYTES_MAX), out = BUF_INIT(1 << 16);
     struct place_board *board;
     struct tally tally;
-    struct err error = {0};
-    int status = 0;
+    int rc = experiment_read(o, e, reterr);
 
-    if (experiment_read(o, e, &error) < 0)
-        return fail(&error);
+    if (rc < 0)
+        return rc;
     board = board_make(o, e);
     if (!experiment_run(e, board, &tally, &placements)) {
-        status = EXIT_WRONG;
-    } else if (o->placements != NULL &&
-               os_file_write(o->placements, buf_str(&placements), OS_FILE_PLAIN, &error) < 0) {
-        status = fail(&error);
-    } else {
+        rc = CLI_EXIT_VIOLATION;
+    } else if (o->placements != NULL) {
+        rc = os_file_write(o->placements, buf_str(&placements), OS_FILE_PLAIN, reterr);
+    }
+    if (rc == 0) {
         tally_write(e, o, &tally, &out);
-        fwrite(out.ptr, 1, out.len, stdout);
+        rc = cli_print(&out, reterr);
     }
     buf_clear(&placements);
     buf_clear(&out);
     place_board_free(board);
-    return status;
+    return rc;
+}
+
+static int run(const struct cli_call *call, struct err *reterr)
+{
+    struct experiment e = {.arena = arena_new(0)};
+    int rc = experiment(call->options, &e, reterr);
+
+    buf_clear(&e.nodes_text);
+    buf_clear(&e.pods_text);
+    buf_clear(&e.arrivals_text);
+    (void)arena_free(e.arena);
+    return rc;
 }
 
 int main(int argc, char **argv)
 {
-    struct experiment e = {0};
-    struct options options = {0};
-    struct err error = {0};
-    int status;
-
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        fputs(usage, stdout);
-        return 0;
-    }
-    if (options_parse(argc, argv, &options, &error) < 0)
-        return fail(&error);
-    e.arena = arena_new(0);
-    status = run(&options, &e);
-    buf_clear(&e.nodes_text);
-    buf_clear(&e.pods_text);
-    buf_clear(&e.arrivals_text);
-    arena_free(e.arena);
-    return status;
+    static const struct cli_verb verb = {
+            .name = "openb",
+            .summary = "The openb experiment through the board that core uses; one JSON object.",
+            .options = options,
+            .options_size = sizeof(struct options),
+            .run = run,
+    };
+    return cli_verb_main(&verb, argc, argv);
 }

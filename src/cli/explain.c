@@ -5,7 +5,6 @@
 #include "cli/option.h"
 #include "cli/tape.h"
 #include "cli/verbs.h"
-#include "os/file.h"
 #include "report/format.h"
 
 #include <errno.h>
@@ -24,27 +23,32 @@ struct options {
 static const char *const output_choices[] = {"text", "json", NULL};
 
 static const struct cli_option options[] = {
-        {"last", 'n', CLI_OPTION_NUMBER, offsetof(struct options, last), "N", "10", 1, KEPT_MAX,
-                NULL, "the last N decisions about it"},
-        {"output", 'o', CLI_OPTION_CHOICE, offsetof(struct options, output), "FORMAT", "text", 0, 0,
-                output_choices, "what is printed"},
+        {.name = "last",
+                .letter = 'n',
+                .kind = CLI_OPTION_NUMBER,
+                CLI_AT(struct options, last),
+                .value_name = "N",
+                .default_text = "10",
+                .min = 1,
+                .max = KEPT_MAX,
+                .help = "the last N decisions about it"},
+        {.name = "output",
+                .letter = 'o',
+                .kind = CLI_OPTION_CHOICE,
+                CLI_AT(struct options, output),
+                .value_name = "FORMAT",
+                .default_text = "text",
+                .choices = output_choices,
+                .help = "what is printed"},
         {0},
 };
 
-static const struct cli_verb verb = {
-        .name = "explain",
-        .usage = "RECORDING SUBJECT",
-        .summary = "Says what was decided or refused about something, on which numbers, and what "
-                   "the\nalternatives cost.",
-        .details = "SUBJECT is node/NAME, gpu/NODE/INDEX, workload/NAMESPACE/NAME, "
-                   "pod/NAMESPACE/NAME,\naction/ID, decision/N or all.  The recording is fed "
-                   "through a fresh core: every\nnumber printed was computed just now.",
-        .examples = "  slicewright simulate --days 2 --record run.gz\n"
-                    "  slicewright explain run.gz all -n 5\n"
-                    "  slicewright explain run.gz workload/team-a/notebook",
-        .options = options,
-        .positional_min = 2,
-        .positional_max = 2,
+static const struct cli_argument arguments[] = {
+        {.name = "RECORDING", .help = "by simulate --record", .file = true},
+        {.name = "SUBJECT",
+                .help = "node/NAME, gpu/NODE/INDEX, workload/NAMESPACE/NAME,\n"
+                        "pod/NAMESPACE/NAME, action/ID, decision/N or all"},
+        {0},
 };
 
 enum subject_kind {
@@ -339,7 +343,7 @@ static int explain(const char *path, const char *what, const struct options *o, 
     if (rc == 0) {
         struct buf out = BUF_INIT(OUTPUT_BYTES_MAX);
         put_found(&out, &tape, &f, o->output);
-        rc = os_file_write("-", buf_str(&out), OS_FILE_PLAIN, reterr);
+        rc = cli_print(&out, reterr);
         buf_clear(&out);
     }
     (void)arena_free(f.arena);
@@ -347,23 +351,23 @@ static int explain(const char *path, const char *what, const struct options *o, 
     return rc;
 }
 
-int cli_explain_run(int argc, char **argv)
+static int run(const struct cli_call *call, struct err *reterr)
 {
-    struct options o = {0};
-    struct cli_positionals pos;
-    struct err e = {0};
-    switch (cli_option_parse(&verb, argc, argv, &o, &pos, &e)) {
-    case CLI_PARSED_HELP:
-        return cli_option_print_help(&verb);
-    case CLI_PARSED_ERROR:
-        return cli_usage_error(verb.name, &e);
-    case CLI_PARSED:
-        break;
-    }
-    int rc = explain(pos.values[0], pos.values[1], &o, &e);
-    if (rc == -ENODATA) {
-        (void)fprintf(stderr, "slicewright explain: %s\n", e.text);
-        return CLI_EXIT_NO;
-    }
-    return rc < 0 ? cli_fail(verb.name, &e) : CLI_EXIT_OK;
+    return explain(call->arguments[0], call->arguments[1], call->options, reterr);
 }
+
+const struct cli_verb cli_verb_explain = {
+        .name = "explain",
+        .brief = "why something was decided or refused, on which numbers",
+        .summary = "Says what was decided or refused about something, on which numbers, and what "
+                   "the\nalternatives cost.",
+        .details = "The recording is fed through a fresh core: every number printed was computed "
+                   "just now.",
+        .examples = "  slicewright simulate --days 2 --record run.gz\n"
+                    "  slicewright explain run.gz all -n 5\n"
+                    "  slicewright explain run.gz workload/team-a/notebook",
+        .options = options,
+        .options_size = sizeof(struct options),
+        .arguments = arguments,
+        .run = run,
+};

@@ -18,6 +18,8 @@ enum {
 #define TRACE_BYTES_MAX ((size_t)1 << 30)
 
 const char *const cli_caps_choices[] = {"operator", "dra", "native", NULL};
+const char *const cli_policy_choices[] = {"conservative", "balanced", "aggressive", NULL};
+const char *const cli_scenario_choices[] = {"default", "fitted", "small", NULL};
 
 /* Reads a file into the arena. */
 static int read_text(struct arena *a, const char *path, size_t max_bytes, struct str *ret_text,
@@ -59,12 +61,12 @@ static int load_place(
         const struct cli_world_options *o, struct sim_trace_place *ret_place, struct err *reterr)
 {
     const struct model_gpu *gpu = NULL;
-    const char *name = o->gpu != NULL ? o->gpu : "A100-80GB";
+    const char *name = o->gpu != NULL ? o->gpu : CLI_GPU_DEFAULT;
     if (model_gpu_find(str_from(name), &gpu, reterr) < 0)
         return err_wrap(reterr, "--gpu");
     *ret_place = (struct sim_trace_place){
             .gpu = (uint16_t)model_gpu_index(gpu),
-            .gpus_per_node = (uint32_t)o->gpus_per_node,
+            .gpus_per_node = o->gpus_per_node > 0 ? (uint32_t)o->gpus_per_node : 1,
             .sample_pods = (uint32_t)o->sample_pods,
             .seed = o->seed,
     };
@@ -155,7 +157,7 @@ int cli_input_terms(struct arena *a, const struct cli_world_options *o, struct s
     if (cli_input_policy(a, o->policy, &policy, reterr) < 0 ||
             load_delay(o->owner_patch_delay, &delay_ns, reterr) < 0)
         return reterr->code;
-    if (str_to_fixed(str_from(o->faults), 6, 0, 1000000, &faults) < 0)
+    if (o->faults != NULL && str_to_fixed(str_from(o->faults), 6, 0, 1000000, &faults) < 0)
         return err_set(reterr, -EINVAL, "--faults: '%s': expected a rate from 0 to 1", o->faults);
     config->policy = policy;
     config->owner_patch_delay_ns = delay_ns;

@@ -1,6 +1,4 @@
 /* cli/mig.c - `slicewright mig profiles|layouts|check|diff`. */
-#include "cli/mig.h"
-
 #include "cli/mig_print.h"
 #include "cli/option.h"
 #include "cli/verbs.h"
@@ -12,10 +10,6 @@
 
 enum { OUTPUT_BYTES_MAX = 64 << 20, JSON_INDENT = 2 };
 
-enum output { OUTPUT_TABLE, OUTPUT_JSON };
-
-static const char *const output_choices[] = {"table", "json", NULL};
-
 /* The values of every sub-verb's options. */
 struct mig_options {
     const char *gpu, *profiles;
@@ -23,55 +17,51 @@ struct mig_options {
     uint32_t output;
 };
 
-#define OPTION_GPU                                                                                 \
+#define OPTION_GPU(is_required)                                                                    \
     {                                                                                              \
-        .name = "gpu", .letter = 'g', .kind = CLI_OPTION_TEXT,                                     \
-        .offset = offsetof(struct mig_options, gpu), .value_name = "MODEL",                        \
+        .name = "gpu", .letter = 'g', .kind = CLI_OPTION_TEXT, .required = (is_required),          \
+        CLI_AT(struct mig_options, gpu), .value_name = "MODEL",                                    \
         .help = "a key (A100-40GB), a product name, or an alias\nthat fits one model alone"        \
     }
-#define OPTION_OUTPUT                                                                              \
-    {                                                                                              \
-        .name = "output", .letter = 'o', .kind = CLI_OPTION_CHOICE,                                \
-        .offset = offsetof(struct mig_options, output), .value_name = "FORMAT",                    \
-        .default_text = "table", .choices = output_choices, .help = "how to print"                 \
-    }
 
-static const struct cli_option common_options[] = {OPTION_GPU, OPTION_OUTPUT, {0}};
+static const struct cli_option profiles_options[] = {
+        OPTION_GPU(false),
+        CLI_OPTION_OUTPUT(struct mig_options, output),
+        {0},
+};
+
+static const struct cli_option gpu_options[] = {
+        OPTION_GPU(true),
+        CLI_OPTION_OUTPUT(struct mig_options, output),
+        {0},
+};
 
 static const struct cli_option layouts_options[] = {
-        OPTION_GPU,
-        OPTION_OUTPUT,
-        {
-                .name = "profiles",
+        OPTION_GPU(true),
+        CLI_OPTION_OUTPUT(struct mig_options, output),
+        {.name = "profiles",
                 .letter = 'p',
                 .kind = CLI_OPTION_TEXT,
-                .offset = offsetof(struct mig_options, profiles),
+                CLI_AT(struct mig_options, profiles),
                 .value_name = "LIST",
                 .default_text = "base",
                 .help = "which may be used: base (the plain sizes), all,\n"
-                        "or names and ids with commas",
-        },
-        {
-                .name = "maximal",
+                        "or names and ids with commas"},
+        {.name = "maximal",
                 .letter = 'm',
                 .kind = CLI_OPTION_FLAG,
-                .offset = offsetof(struct mig_options, maximal),
-                .help = "only those that none of these can be added to",
-        },
-        {
-                .name = "multisets",
+                CLI_AT(struct mig_options, maximal),
+                .help = "only those that none of these can be added to"},
+        {.name = "multisets",
                 .kind = CLI_OPTION_FLAG,
-                .offset = offsetof(struct mig_options, multisets),
+                CLI_AT(struct mig_options, multisets),
                 .help = "how many of each, without starts; with --maximal\n"
-                        "those that take no more under any choice of starts",
-        },
-        {
-                .name = "count",
+                        "those that take no more under any choice of starts"},
+        {.name = "count",
                 .letter = 'c',
                 .kind = CLI_OPTION_FLAG,
-                .offset = offsetof(struct mig_options, count),
-                .help = "only how many there are",
-        },
+                CLI_AT(struct mig_options, count),
+                .help = "only how many there are"},
         {0},
 };
 
@@ -81,56 +71,10 @@ static const struct cli_option layouts_options[] = {
     "an instance in use, Nx stands for N of it, and 1c.3g.20gb is a compute instance\n"            \
     "inside a 3g.20gb."
 
-static const struct cli_verb profiles_verb = {
-        .name = "mig profiles",
-        .usage = "[--gpu MODEL] [-o table|json]",
-        .summary = "The MIG profiles of a GPU model with ids, starts, caps and engines.",
-        .details = "Without --gpu: the models that have MIG.",
-        .examples = "  slicewright mig profiles --gpu A100-40GB",
-        .options = common_options,
-};
-
-static const struct cli_verb layouts_verb = {
-        .name = "mig layouts",
-        .usage = "--gpu MODEL [options]",
-        .summary = "All legal MIG layouts of a GPU model.",
-        .examples = "  slicewright mig layouts --gpu H100-80GB --maximal\n"
-                    "  slicewright mig layouts --gpu A30 --profiles all --count",
-        .options = layouts_options,
-};
-
-static const struct cli_verb check_verb = {
-        .name = "mig check",
-        .usage = "--gpu MODEL LAYOUT [-o table|json]",
-        .summary = "Draws a MIG layout with legal starts, or says which rule stops it.",
-        .details = LAYOUT_FORM "\n\nExit code: 0 legal, 1 not legal, 2 bad input.",
-        .examples = "  slicewright mig check --gpu A100-40GB 3g.20gb,2g.10gb,1g.5gb,1g.5gb\n"
-                    "  slicewright mig check --gpu A100-40GB '3g.20gb@0*,2g.10gb,2x1g.5gb'",
-        .options = common_options,
-        .positional_min = 1,
-        .positional_max = 1,
-};
-
-static const struct cli_verb diff_verb = {
-        .name = "mig diff",
-        .usage = "--gpu MODEL FROM TO [-o table|json]",
-        .summary = "The smallest change between two MIG layouts, legal at every step.",
-        .details = LAYOUT_FORM
-        "\nNothing in use is destroyed.  In TO, what has no @START gets the start that changes\n"
-        "least.\n\n"
-        "Exit code: 0 possible, 1 not legal or something in use is in the way, 2 bad input.",
-        .examples = "  slicewright mig diff --gpu A100-40GB '3g.20gb@0*,1g.5gb@4' 3g.20gb,4g.20gb\n"
-                    "  slicewright mig diff --gpu A100-40GB '1g.5gb@2*,1g.5gb@3' 3g.20gb,1g.5gb",
-        .options = common_options,
-        .positional_min = 2,
-        .positional_max = 2,
-};
-
 /* What a sub-verb works on; text goes to `out`, written at the end. */
 struct context {
-    const char *name;
     struct mig_options options;
-    struct cli_positionals args;
+    const char *const *arguments;
     const struct model_gpu *gpu;   /* NULL only for `profiles` without --gpu */
     const struct mig_model *model; /* as gpu */
     struct buf out;
@@ -139,8 +83,6 @@ struct context {
 
 static int find_model(struct context *c, struct err *reterr)
 {
-    if (c->options.gpu == NULL)
-        return err_set(reterr, -EINVAL, "--gpu is missing: expected a model such as A100-40GB");
     const struct model_gpu *gpu = NULL;
     int r = model_gpu_find(str_from(c->options.gpu), &gpu, reterr);
     if (r < 0)
@@ -164,25 +106,19 @@ static int need_geometry(const struct context *c, struct err *reterr)
             c->gpu->key);
 }
 
-static int bad_input(const struct context *c, const struct err *e)
+static int run_profiles(struct context *c, struct err *reterr)
 {
-    return cli_fail(c->name, e);
-}
-
-static int run_profiles(struct context *c)
-{
-    struct err e = {0};
     if (c->options.gpu == NULL) {
-        if (c->options.output == OUTPUT_JSON) {
+        if (c->options.output == CLI_OUTPUT_JSON) {
             cli_mig_json_models(&c->json);
         } else {
             cli_mig_print_models(&c->out);
         }
         return CLI_EXIT_OK;
     }
-    if (find_model(c, &e) < 0)
-        return bad_input(c, &e);
-    if (c->options.output == OUTPUT_JSON) {
+    if (find_model(c, reterr) < 0)
+        return reterr->code;
+    if (c->options.output == CLI_OUTPUT_JSON) {
         cli_mig_json_profiles(c->gpu, c->model, &c->json);
     } else {
         cli_mig_print_profiles(c->gpu, c->model, &c->out);
@@ -223,7 +159,7 @@ static uint64_t list_layouts(struct context *c, uint16_t mask, bool print)
         if (c->options.maximal && !mig_layout_is_maximal(&it.layout, mask))
             continue;
         count++;
-        if (print && c->options.output == OUTPUT_JSON) {
+        if (print && c->options.output == CLI_OUTPUT_JSON) {
             cli_mig_json_layout(&it.layout, &c->json);
         } else if (print) {
             buf_printf(
@@ -242,7 +178,7 @@ static void print_multiset(struct context *c, const struct mig_counts *counts)
         compute += (unsigned)counts->n[p] * c->model->profiles[p].compute_slices;
     struct buf text = BUF_INIT(1024);
     mig_multiset_format(c->model, counts, &text);
-    if (c->options.output == OUTPUT_JSON) {
+    if (c->options.output == CLI_OUTPUT_JSON) {
         jw_object(&c->json);
         jw_kv_str(&c->json, "multiset", buf_str(&text));
         jw_kv_u64(&c->json, "compute_slices", compute);
@@ -270,14 +206,13 @@ static uint64_t list_multisets(struct context *c, uint16_t mask, bool print)
     return count;
 }
 
-static int run_layouts(struct context *c)
+static int run_layouts(struct context *c, struct err *reterr)
 {
-    struct err e = {0};
     uint16_t mask = 0;
-    if (find_model(c, &e) < 0 || need_geometry(c, &e) < 0 ||
-            parse_profiles(c->model, c->options.profiles, &mask, &e) < 0)
-        return bad_input(c, &e);
-    bool json = c->options.output == OUTPUT_JSON, print = !c->options.count;
+    if (find_model(c, reterr) < 0 || need_geometry(c, reterr) < 0 ||
+            parse_profiles(c->model, c->options.profiles, &mask, reterr) < 0)
+        return reterr->code;
+    bool json = c->options.output == CLI_OUTPUT_JSON, print = !c->options.count;
     const char *what = c->options.multisets ? "multisets" : "layouts";
     if (json) {
         jw_object(&c->json);
@@ -311,7 +246,7 @@ static int run_layouts(struct context *c)
 /* Prints that a layout (or a change) cannot be, and returns the exit code for it. */
 static int print_no(struct context *c, const char *which, enum mig_rule rule, const struct err *e)
 {
-    if (c->options.output == OUTPUT_JSON) {
+    if (c->options.output == CLI_OUTPUT_JSON) {
         jw_object(&c->json);
         jw_kv_cstr(&c->json, "gpu", c->gpu->key);
         jw_kv_bool(&c->json, "legal", false);
@@ -327,18 +262,17 @@ static int print_no(struct context *c, const char *which, enum mig_rule rule, co
     return CLI_EXIT_NO;
 }
 
-static int run_check(struct context *c)
+static int run_check(struct context *c, struct err *reterr)
 {
-    struct err e = {0};
     struct mig_wish wish;
-    if (find_model(c, &e) < 0 || need_geometry(c, &e) < 0 ||
-            mig_wish_parse(c->model, str_from(c->args.values[0]), &wish, &e) < 0)
-        return bad_input(c, &e);
+    if (find_model(c, reterr) < 0 || need_geometry(c, reterr) < 0 ||
+            mig_wish_parse(c->model, str_from(c->arguments[0]), &wish, reterr) < 0)
+        return reterr->code;
     struct mig_layout layout;
     enum mig_rule rule = MIG_RULE_OK;
-    if (mig_wish_place(&wish, &layout, &rule, &e) < 0)
-        return print_no(c, "", rule, &e);
-    if (c->options.output == OUTPUT_JSON) {
+    if (mig_wish_place(&wish, &layout, &rule, reterr) < 0)
+        return print_no(c, "", rule, reterr);
+    if (c->options.output == CLI_OUTPUT_JSON) {
         jw_object(&c->json);
         jw_kv_cstr(&c->json, "gpu", c->gpu->key);
         jw_kv_bool(&c->json, "legal", true);
@@ -360,9 +294,9 @@ static int run_check(struct context *c)
 /* Parses both sides; '*' has a meaning in FROM alone. */
 static int parse_sides(struct context *c, struct mig_wish *from, struct mig_wish *to, struct err *e)
 {
-    if (mig_wish_parse(c->model, str_from(c->args.values[0]), from, e) < 0)
+    if (mig_wish_parse(c->model, str_from(c->arguments[0]), from, e) < 0)
         return err_wrap(e, "FROM");
-    if (mig_wish_parse(c->model, str_from(c->args.values[1]), to, e) < 0)
+    if (mig_wish_parse(c->model, str_from(c->arguments[1]), to, e) < 0)
         return err_wrap(e, "TO");
     for (unsigned i = 0; i < to->count; i++) {
         if (to->items[i].in_use) {
@@ -377,7 +311,7 @@ static int print_change(struct context *c, const struct mig_layout *from,
         const struct mig_diff *diff, unsigned assumed)
 {
     bool possible = diff->blocker_count == 0;
-    if (c->options.output == OUTPUT_JSON) {
+    if (c->options.output == CLI_OUTPUT_JSON) {
         jw_object(&c->json);
         jw_kv_cstr(&c->json, "gpu", c->gpu->key);
         jw_kv_bool(&c->json, "possible", possible);
@@ -396,19 +330,18 @@ static int print_change(struct context *c, const struct mig_layout *from,
     return possible ? CLI_EXIT_OK : CLI_EXIT_NO;
 }
 
-static int run_diff(struct context *c)
+static int run_diff(struct context *c, struct err *reterr)
 {
-    struct err e = {0};
     struct mig_wish from_wish = {0}, to_wish = {0};
-    if (find_model(c, &e) < 0 || need_geometry(c, &e) < 0 ||
-            parse_sides(c, &from_wish, &to_wish, &e) < 0)
-        return bad_input(c, &e);
+    if (find_model(c, reterr) < 0 || need_geometry(c, reterr) < 0 ||
+            parse_sides(c, &from_wish, &to_wish, reterr) < 0)
+        return reterr->code;
     struct mig_layout from, legal;
     enum mig_rule rule = MIG_RULE_OK;
-    if (mig_wish_place(&from_wish, &from, &rule, &e) < 0)
-        return print_no(c, "FROM", rule, &e);
-    if (mig_wish_place(&to_wish, &legal, &rule, &e) < 0)
-        return print_no(c, "TO", rule, &e);
+    if (mig_wish_place(&from_wish, &from, &rule, reterr) < 0)
+        return print_no(c, "FROM", rule, reterr);
+    if (mig_wish_place(&to_wish, &legal, &rule, reterr) < 0)
+        return print_no(c, "TO", rule, reterr);
 
     /* Both are legal, so what follows can only find something in use in the way. */
     struct mig_wish_parts from_parts = {0}, to_parts = {0};
@@ -425,85 +358,100 @@ static int run_diff(struct context *c)
     return print_change(c, &from, &diff, assumed);
 }
 
-static const struct sub_verb {
-    const char *name;
-    const struct cli_verb *verb;
-    int (*run)(struct context *c);
-} sub_verbs[] = {
-        {"profiles", &profiles_verb, run_profiles},
-        {"layouts", &layouts_verb, run_layouts},
-        {"check", &check_verb, run_check},
-        {"diff", &diff_verb, run_diff},
+/* Runs a sub-verb and prints what it wrote, also when the answer is no. */
+static int run(int (*verb)(struct context *c, struct err *reterr), const struct cli_call *call,
+        struct err *reterr)
+{
+    const struct mig_options *options = call->options;
+    struct context c = {
+            .options = *options,
+            .arguments = call->arguments,
+            .out = BUF_INIT(OUTPUT_BYTES_MAX),
+    };
+    c.json = JSON_WRITER(&c.out, JSON_INDENT);
+    int code = verb(&c, reterr);
+    if (options->output == CLI_OUTPUT_JSON && c.out.len > 0)
+        buf_putc(&c.out, '\n');
+    int rc = code >= 0 ? cli_print(&c.out, reterr) : 0;
+    buf_clear(&c.out);
+    return rc < 0 ? rc : code;
+}
+
+static int profiles(const struct cli_call *call, struct err *reterr)
+{
+    return run(run_profiles, call, reterr);
+}
+
+static int layouts(const struct cli_call *call, struct err *reterr)
+{
+    return run(run_layouts, call, reterr);
+}
+
+static int check(const struct cli_call *call, struct err *reterr)
+{
+    return run(run_check, call, reterr);
+}
+
+static int diff(const struct cli_call *call, struct err *reterr)
+{
+    return run(run_diff, call, reterr);
+}
+
+static const struct cli_verb profiles_verb = {
+        .name = "profiles",
+        .brief = "the MIG profiles of a GPU model",
+        .summary = "The MIG profiles of a GPU model with ids, starts, caps and engines.",
+        .details = "Without --gpu: the models that have MIG.",
+        .examples = "  slicewright mig profiles --gpu A100-40GB",
+        .options = profiles_options,
+        .options_size = sizeof(struct mig_options),
+        .run = profiles,
 };
 
-enum { SUB_VERB_COUNT = sizeof sub_verbs / sizeof sub_verbs[0] };
+static const struct cli_verb layouts_verb = {
+        .name = "layouts",
+        .brief = "all legal layouts of a GPU model",
+        .summary = "All legal MIG layouts of a GPU model.",
+        .examples = "  slicewright mig layouts --gpu H100-80GB --maximal\n"
+                    "  slicewright mig layouts --gpu A30 --profiles all --count",
+        .options = layouts_options,
+        .options_size = sizeof(struct mig_options),
+        .run = layouts,
+};
 
-static void put_help(FILE *to)
-{
-    (void)fputs("MIG: what a GPU can be divided into, and the way from one layout to another.\n\n"
-                "Usage: slicewright mig profiles|layouts|check|diff [options]\n\n",
-            to);
-    for (unsigned i = 0; i < SUB_VERB_COUNT; i++)
-        (void)fprintf(to, "  %-9s %s\n", sub_verbs[i].name, sub_verbs[i].verb->summary);
-    (void)fputs("\n'slicewright mig check --help' and so on list the options.\n", to);
-}
+static const struct cli_verb check_verb = {
+        .name = "check",
+        .brief = "draw a layout, or say which rule stops it",
+        .summary = "Draws a MIG layout with legal starts, or says which rule stops it.",
+        .details = LAYOUT_FORM "\n\nExit code: 0 legal, 1 not legal, 2 bad input.",
+        .examples = "  slicewright mig check --gpu A100-40GB 3g.20gb,2g.10gb,1g.5gb,1g.5gb\n"
+                    "  slicewright mig check --gpu A100-40GB '3g.20gb@0*,2g.10gb,2x1g.5gb'",
+        .options = gpu_options,
+        .options_size = sizeof(struct mig_options),
+        .arguments = (const struct cli_argument[]){{.name = "LAYOUT"}, {0}},
+        .run = check,
+};
 
-/* Writes what a sub-verb printed; a full disk must not look like success. */
-static int write_output(struct context *c, int code)
-{
-    struct str text = buf_str(&c->out);
-    if (c->out.overflow) {
-        (void)fprintf(stderr, "slicewright %s: output over %d bytes\n", c->name, OUTPUT_BYTES_MAX);
-        return CLI_EXIT_NO;
-    }
-    if (fwrite(text.ptr, 1, text.len, stdout) != text.len || fflush(stdout) != 0) {
-        (void)fprintf(stderr, "slicewright %s: standard output: %s\n", c->name, strerror(errno));
-        return CLI_EXIT_NO;
-    }
-    return code;
-}
+static const struct cli_verb diff_verb = {
+        .name = "diff",
+        .brief = "the smallest change between two layouts",
+        .summary = "The smallest change between two MIG layouts, legal at every step.",
+        .details = LAYOUT_FORM
+        "\nNothing in use is destroyed.  In TO, what has no @START gets the start that changes\n"
+        "least.\n\n"
+        "Exit code: 0 possible, 1 not legal or something in use is in the way, 2 bad input.",
+        .examples = "  slicewright mig diff --gpu A100-40GB '3g.20gb@0*,1g.5gb@4' 3g.20gb,4g.20gb\n"
+                    "  slicewright mig diff --gpu A100-40GB '1g.5gb@2*,1g.5gb@3' 3g.20gb,1g.5gb",
+        .options = gpu_options,
+        .options_size = sizeof(struct mig_options),
+        .arguments = (const struct cli_argument[]){{.name = "FROM"}, {.name = "TO"}, {0}},
+        .run = diff,
+};
 
-static int run_sub_verb(const struct sub_verb *sub, int argc, char **argv)
-{
-    struct context c = {.name = sub->verb->name, .out = BUF_INIT(OUTPUT_BYTES_MAX)};
-    struct err e = {0};
-    c.json = JSON_WRITER(&c.out, JSON_INDENT);
-    int code = CLI_EXIT_OK;
-    switch (cli_option_parse(sub->verb, argc, argv, &c.options, &c.args, &e)) {
-    case CLI_PARSED:
-        code = sub->run(&c);
-        if (c.options.output == OUTPUT_JSON && c.out.len > 0)
-            buf_putc(&c.out, '\n');
-        break;
-    case CLI_PARSED_HELP:
-        cli_option_help(sub->verb, &c.out);
-        break;
-    case CLI_PARSED_ERROR:
-        code = cli_usage_error(c.name, &e);
-        break;
-    }
-    if (c.out.len > 0)
-        code = write_output(&c, code);
-    buf_clear(&c.out);
-    return code;
-}
-
-int cli_mig_run(int argc, char **argv)
-{
-    if (argc < 2) {
-        put_help(stderr);
-        return CLI_EXIT_BAD_INPUT;
-    }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        put_help(stdout);
-        return CLI_EXIT_OK;
-    }
-    for (unsigned i = 0; i < SUB_VERB_COUNT; i++) {
-        if (strcmp(argv[1], sub_verbs[i].name) == 0)
-            return run_sub_verb(&sub_verbs[i], argc - 1, argv + 1);
-    }
-    (void)fprintf(stderr,
-            "slicewright mig: unknown sub-verb '%s': expected profiles, layouts, check or diff\n",
-            argv[1]);
-    return CLI_EXIT_BAD_INPUT;
-}
+const struct cli_verb cli_verb_mig = {
+        .name = "mig",
+        .brief = "MIG profiles, layouts, checks and the smallest change",
+        .summary = "MIG: what a GPU can be divided into, and the way from one layout to another.",
+        .verbs = (const struct cli_verb *const[]){&profiles_verb, &layouts_verb, &check_verb,
+                &diff_verb, NULL},
+};

@@ -1,5 +1,5 @@
-/* cli/option.c - see option.h. */
-#include "cli/option.h"
+/* cli/option.c - argv and environment into a verb's struct; see option.h. */
+#include "cli/option-priv.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -8,11 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAMES_MAX = 64 };
+const char *const cli_output_choices[] = {"table", "json", NULL};
 
-static void *field(void *values, const struct cli_option *o)
+static void *field(void *values, const struct cli_option *o, size_t size)
 {
+    assert(o->size == size);
     return (char *)values + o->offset;
+}
+
+/* The table of a verb; an empty one when it has none. */
+static const struct cli_option *options_of(const struct cli_verb *verb)
+{
+    static const struct cli_option none[] = {{0}};
+    return verb->options != NULL ? verb->options : none;
 }
 
 static int set_number(
@@ -23,7 +31,7 @@ static int set_number(
         return err_set(reterr, -EINVAL, "--%s: '%s': expected a whole number from %llu to %llu",
                 o->name, text, (unsigned long long)o->min, (unsigned long long)o->max);
     }
-    memcpy(field(values, o), &value, sizeof value);
+    memcpy(field(values, o, sizeof value), &value, sizeof value);
     return 0;
 }
 
@@ -33,7 +41,7 @@ static int set_choice(
     struct buf list = BUF_INIT(256);
     for (uint32_t i = 0; o->choices[i] != NULL; i++) {
         if (strcmp(o->choices[i], text) == 0) {
-            memcpy(field(values, o), &i, sizeof i);
+            memcpy(field(values, o, sizeof i), &i, sizeof i);
             buf_clear(&list);
             return 0;
         }
@@ -45,16 +53,23 @@ static int set_choice(
     return rc;
 }
 
+static int set_flag(const struct cli_option *o, const char *text, void *values, struct err *reterr)
+{
+    bool on = strcmp(text, "1") == 0 || strcmp(text, "true") == 0;
+    if (!on && strcmp(text, "0") != 0 && strcmp(text, "false") != 0)
+        return err_set(reterr, -EINVAL, "--%s: '%s': expected true or false", o->name, text);
+    memcpy(field(values, o, sizeof on), &on, sizeof on);
+    return 0;
+}
+
 static int set_value(const struct cli_option *o, const char *text, void *values, struct err *reterr)
 {
     switch (o->kind) {
-    case CLI_OPTION_FLAG: {
-        bool on = strcmp(text, "0") != 0 && strcmp(text, "false") != 0;
-        memcpy(field(values, o), &on, sizeof on);
-        return 0;
-    }
+    case CLI_OPTION_FLAG:
+        return set_flag(o, text, values, reterr);
     case CLI_OPTION_TEXT:
-        memcpy(field(values, o), &text, sizeof text);
+    case CLI_OPTION_FILE:
+        memcpy(field(values, o, sizeof text), &text, sizeof text);
         return 0;
     case CLI_OPTION_NUMBER:
         return set_number(o, text, values, reterr);
@@ -65,20 +80,20 @@ static int set_value(const struct cli_option *o, const char *text, void *values,
     return -EINVAL;
 }
 
-/* "owner-patch-delay" -> "SLICEWRIGHT_OWNER_PATCH_DELAY". */
-static void environment_name(const char *name, char *ret_text, size_t size)
+void cli_option_environment(const char *name, char *ret_text)
 {
-    (void)snprintf(ret_text, size, "SLICEWRIGHT_%s", name);
+    (void)snprintf(ret_text, CLI_ENVIRONMENT_NAME_MAX, "SLICEWRIGHT_%s", name);
     for (char *p = ret_text; *p != '\0'; p++)
         *p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
 }
 
+/* Defaults, then the environment. */
 static int set_defaults(
         const struct cli_verb *verb, void *values, uint64_t *given, struct err *reterr)
 {
-    for (const struct cli_option *o = verb->options; o->name != NULL; o++) {
-        char name[64];
-        environment_name(o->name, name, sizeof name);
+    for (const struct cli_option *o = options_of(verb); o->name != NULL; o++) {
+        char name[CLI_ENVIRONMENT_NAME_MAX];
+        cli_option_environment(o->name, name);
         if (o->default_text != NULL) {
             int rc = set_value(o, o->default_text, values, reterr);
             assert(rc == 0);
@@ -96,7 +111,7 @@ static int set_defaults(
 
 static const struct cli_option *find_long(const struct cli_verb *verb, struct str name)
 {
-    for (const struct cli_option *o = verb->options; o->name != NULL; o++) {
+    for (const struct cli_option *o = options_of(verb); o->name != NULL; o++) {
         if (str_eq_c(name, o->name))
             return o;
     }
@@ -105,10 +120,10 @@ static const struct cli_option *find_long(const struct cli_verb *verb, struct st
 
 static int unknown_long(const struct cli_verb *verb, struct str name, struct err *reterr)
 {
-    const char *names[NAMES_MAX];
+    const char *names[CLI_OPTIONS_MAX];
     unsigned count = 0;
-    for (const struct cli_option *o = verb->options; o->name != NULL; o++) {
-        assert(count < NAMES_MAX - 1);
+    for (const struct cli_option *o = options_of(verb); o->name != NULL; o++) {
+        assert(count < CLI_OPTIONS_MAX - 1);
         names[count++] = o->name;
     }
     names[count] = NULL;
@@ -126,14 +141,14 @@ struct walk {
     char **argv;
     int index;
     void *values;
-    uint64_t given;
+    struct cli_call *call;
 };
 
 /* Sets `o` from `inline_value`, or from the next word when the option takes one. */
 static int take_value(
         struct walk *w, const struct cli_option *o, const char *inline_value, struct err *reterr)
 {
-    w->given |= 1ull << (o - w->verb->options);
+    w->call->given |= 1ull << (o - w->verb->options);
     if (o->kind == CLI_OPTION_FLAG) {
         if (inline_value != NULL)
             return err_set(reterr, -EINVAL, "--%s takes no value", o->name);
@@ -157,145 +172,106 @@ static int take_long(struct walk *w, const char *word, struct err *reterr)
     return take_value(w, o, equals ? equals + 1 : NULL, reterr);
 }
 
+/* "-q", "-n5", "-n 5", "-o=json", and several flags in one word: "-qv". */
 static int take_short(struct walk *w, const char *word, struct err *reterr)
 {
-    for (const struct cli_option *o = w->verb->options; o->name != NULL; o++) {
-        if (o->letter == word[0] && o->letter != 0) {
-            const char *rest = word[1] != '\0' ? word + 1 : NULL;
-            if (rest != NULL && rest[0] == '=')
-                rest++;
-            return take_value(w, o, rest, reterr);
+    if (word[1] != '\0' && find_long(w->verb, str_from(word)) != NULL)
+        return err_set(reterr, -EINVAL, "unknown option -%s; did you mean --%s?", word, word);
+    for (const char *p = word; *p != '\0'; p++) {
+        const struct cli_option *o = options_of(w->verb);
+        while (o->name != NULL && (o->letter == 0 || o->letter != *p))
+            o++;
+        if (o->name == NULL)
+            return err_set(reterr, -EINVAL, "unknown option -%c", *p);
+        if (o->kind == CLI_OPTION_FLAG && p[1] != '=') {
+            if (take_value(w, o, NULL, reterr) < 0)
+                return reterr->code;
+            continue;
         }
+        const char *rest = p[1] == '=' ? p + 2 : p + 1;
+        return take_value(w, o, p[1] != '\0' ? rest : NULL, reterr);
     }
-    return err_set(reterr, -EINVAL, "unknown option -%c", word[0]);
-}
-
-static int take_positional(const struct cli_verb *verb, const char *word,
-        struct cli_positionals *pos, struct err *reterr)
-{
-    if (pos->count >= verb->positional_max) {
-        if (verb->positional_max == 0)
-            return err_set(reterr, -EINVAL, "unexpected argument '%s'", word);
-        return err_set(reterr, -EINVAL, "unexpected argument '%s': at most %u expected", word,
-                verb->positional_max);
-    }
-    pos->values[pos->count++] = word;
     return 0;
 }
 
-enum cli_parsed cli_option_parse(const struct cli_verb *verb, int argc, char **argv, void *values,
-        struct cli_positionals *ret_positionals, struct err *reterr)
+/* How many arguments a verb takes. */
+static void argument_bounds(const struct cli_verb *verb, unsigned *ret_min, unsigned *ret_max)
 {
-    assert(verb->positional_max <= CLI_POSITIONALS_MAX);
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
-            return CLI_PARSED_HELP;
+    *ret_min = *ret_max = 0;
+    for (const struct cli_argument *a = verb->arguments; a != NULL && a->name != NULL; a++) {
+        *ret_min += !a->optional;
+        *ret_max = a->repeated ? CLI_ARGUMENTS_MAX : *ret_max + 1;
     }
-    struct cli_positionals pos = {0};
-    struct walk w = {.verb = verb, .argc = argc, .argv = argv, .values = values};
-    if (set_defaults(verb, values, &w.given, reterr) < 0)
-        return CLI_PARSED_ERROR;
-    bool only_positionals = false;
+    assert(*ret_max <= CLI_ARGUMENTS_MAX);
+}
+
+static int take_argument(struct walk *w, const char *word, struct err *reterr)
+{
+    unsigned min = 0, max = 0;
+    argument_bounds(w->verb, &min, &max);
+    if (w->call->argument_count < max) {
+        w->call->arguments[w->call->argument_count++] = word;
+        return 0;
+    }
+    if (max == 0)
+        return err_set(reterr, -EINVAL, "unexpected argument '%s'", word);
+    return err_set(reterr, -EINVAL, "unexpected argument '%s': at most %u expected", word, max);
+}
+
+/* Whatever must be there and is not. */
+static int find_missing(const struct walk *w, struct err *reterr)
+{
+    unsigned min = 0, max = 0;
+    argument_bounds(w->verb, &min, &max);
+    if (w->call->argument_count < min) {
+        return err_set(
+                reterr, -EINVAL, "%s is missing", w->verb->arguments[w->call->argument_count].name);
+    }
+    for (const struct cli_option *o = options_of(w->verb); o->name != NULL; o++) {
+        if (o->required && (w->call->given >> (o - w->verb->options) & 1) == 0) {
+            struct str help = str_from(o->help), line = {0};
+            (void)str_split(&help, '\n', &line);
+            return err_set(reterr, -EINVAL, "--%s %s is missing: expected %.*s", o->name,
+                    o->value_name, STR_ARG(line));
+        }
+    }
+    return 0;
+}
+
+int cli_option_parse(const struct cli_verb *verb, struct cli_call *ret_call, void *values, int argc,
+        char **argv, struct err *reterr)
+{
+    struct cli_call call = {.name = ret_call->name, .options = values};
+    struct walk w = {.verb = verb, .argc = argc, .argv = argv, .values = values, .call = &call};
+    if (set_defaults(verb, values, &call.given, reterr) < 0)
+        return reterr->code;
+    bool only_arguments = false;
     for (w.index = 1; w.index < argc; w.index++) {
         const char *word = argv[w.index];
         int rc = 0;
-        if (only_positionals || word[0] != '-' || word[1] == '\0') {
-            rc = take_positional(verb, word, &pos, reterr);
+        if (only_arguments || word[0] != '-' || word[1] == '\0') {
+            rc = take_argument(&w, word, reterr);
         } else if (strcmp(word, "--") == 0) {
-            only_positionals = true;
+            only_arguments = true;
         } else if (word[1] == '-') {
             rc = take_long(&w, word + 2, reterr);
         } else {
             rc = take_short(&w, word + 1, reterr);
         }
         if (rc < 0)
-            return CLI_PARSED_ERROR;
+            return rc;
     }
-    if (pos.count < verb->positional_min) {
-        (void)err_set(reterr, -EINVAL, "an argument is missing: usage: slicewright %s %s",
-                verb->name, verb->usage);
-        return CLI_PARSED_ERROR;
-    }
-    pos.given = w.given;
-    *ret_positionals = pos;
-    return CLI_PARSED;
-}
-
-/* Writes `text` after `indent` blanks on its first line, further lines aligned to it. */
-static void put_block(struct buf *out, const char *text, unsigned indent)
-{
-    struct str rest = str_from(text);
-    struct str line;
-    bool first = true;
-    while (str_split(&rest, '\n', &line)) {
-        if (!first)
-            buf_printf(out, "%*s", (int)indent, "");
-        buf_printf(out, "%.*s\n", STR_ARG(line));
-        first = false;
-        if (rest.len == 0)
-            break;
-    }
-}
-
-static void help_option(const struct cli_option *o, struct buf *out)
-{
-    char head[64];
-    char letter[8] = "    ";
-    if (o->letter != 0)
-        (void)snprintf(letter, sizeof letter, "-%c, ", o->letter);
-    (void)snprintf(head, sizeof head, "%s--%s%s%s", letter, o->name, o->value_name ? " " : "",
-            o->value_name ? o->value_name : "");
-    if (strlen(head) > 30) {
-        buf_printf(out, "  %s\n%*s", head, 34, "");
-    } else {
-        buf_printf(out, "  %-31s ", head);
-    }
-    put_block(out, o->help, 34);
-    if (o->kind == CLI_OPTION_CHOICE) {
-        buf_printf(out, "%*sone of:", 34, "");
-        for (uint32_t i = 0; o->choices[i] != NULL; i++)
-            buf_printf(out, "%s %s", i == 0 ? "" : ",", o->choices[i]);
-        buf_putc(out, '\n');
-    }
-    if (o->default_text != NULL)
-        buf_printf(out, "%*sdefault: %s\n", 34, "", o->default_text);
-}
-
-void cli_option_help(const struct cli_verb *verb, struct buf *out)
-{
-    buf_printf(out, "%s\n\nUsage: slicewright %s %s\n", verb->summary, verb->name, verb->usage);
-    if (verb->details != NULL)
-        buf_printf(out, "\n%s\n", verb->details);
-    if (verb->options->name != NULL)
-        buf_puts(out, "\nOptions:\n");
-    for (const struct cli_option *o = verb->options; o->name != NULL; o++)
-        help_option(o, out);
-    if (verb->options->name != NULL) {
-        buf_puts(out, "\nEach option can also be set by the environment: SLICEWRIGHT_<NAME>, in "
-                      "capitals,\nwith _ for -. The command line wins.\n");
-    }
-    if (verb->examples != NULL)
-        buf_printf(out, "\nExamples:\n%s\n", verb->examples);
-}
-
-int cli_option_print_help(const struct cli_verb *verb)
-{
-    struct buf help = BUF_INIT(1 << 16);
-    cli_option_help(verb, &help);
-    (void)fputs(help.ptr, stdout);
-    buf_clear(&help);
+    if (find_missing(&w, reterr) < 0)
+        return reterr->code;
+    *ret_call = call;
     return 0;
 }
 
-int cli_usage_error(const char *verb, const struct err *e)
+bool cli_option_given(const struct cli_call *call, const struct cli_option *options, size_t offset)
 {
-    (void)fprintf(
-            stderr, "slicewright %s: %s\nTry 'slicewright %s --help'.\n", verb, e->text, verb);
-    return 2;
-}
-
-int cli_fail(const char *verb, const struct err *e)
-{
-    (void)fprintf(stderr, "slicewright %s: %s\n", verb, e->text);
-    return e->code == -EIO ? 1 : 2;
+    for (const struct cli_option *o = options; o->name != NULL; o++) {
+        if (o->offset == offset)
+            return (call->given >> (o - options) & 1) != 0;
+    }
+    return false;
 }

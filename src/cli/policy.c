@@ -5,77 +5,88 @@
 #include "cli/input.h"
 #include "cli/option.h"
 #include "cli/verbs.h"
-#include "os/file.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
-
-static const struct cli_option options[] = {{0}};
-
-static const struct cli_verb verb = {
-        .name = "policy",
-        .usage = "show PRESET|FILE | check FILE | fields",
-        .summary =
-                "Shows a SharingPolicy with every default filled in, checks a file, or lists all "
-                "fields\nwith units, ranges and defaults.",
-        .examples = "  slicewright policy show balanced > policy.yaml\n"
-                    "  slicewright policy check policy.yaml\n"
-                    "  slicewright policy fields",
-        .options = options,
-        .positional_min = 1,
-        .positional_max = 2,
-};
 
 enum { TEXT_BYTES_MAX = 1 << 20 };
 
-static int print_text(struct buf *text, struct err *reterr)
+static const struct cli_argument policy_arguments[] = {
+        {.name = "POLICY",
+                .help = "a preset (conservative, balanced, aggressive) or a file",
+                .file = true,
+                .choices = cli_policy_choices},
+        {0},
+};
+
+/* Reads the policy that is named and prints it in full, or that it is good. */
+static int print_policy(const char *name, bool in_full, struct err *reterr)
 {
-    int rc = os_file_write("-", buf_str(text), OS_FILE_PLAIN, reterr);
-    buf_clear(text);
+    SCOPED(arena_scoped_free) struct arena *a = arena_new(0);
+    struct buf text = BUF_INIT(TEXT_BYTES_MAX);
+    const struct policy *p = NULL;
+    int rc = cli_input_policy(a, name, &p, reterr);
+    if (rc < 0)
+        return rc;
+    if (in_full) {
+        policy_emit(p, &text);
+    } else {
+        buf_printf(&text, "%s: ok\n", name);
+    }
+    rc = cli_print(&text, reterr);
+    buf_clear(&text);
     return rc;
 }
 
-static int run(struct arena *a, const struct cli_positionals *pos, struct err *reterr)
+static int run_show(const struct cli_call *call, struct err *reterr)
 {
-    const char *word = pos->values[0];
-    struct buf text = BUF_INIT(TEXT_BYTES_MAX);
-    if (strcmp(word, "fields") == 0 && pos->count == 1) {
-        policy_docs_emit(&text);
-        return print_text(&text, reterr);
-    }
-    bool show = strcmp(word, "show") == 0, check = strcmp(word, "check") == 0;
-    if (!show && !check) {
-        return err_set(reterr, -EINVAL, "'%s': expected show, check or fields", word);
-    }
-    if (pos->count < 2)
-        return err_set(reterr, -EINVAL, "%s: expected a preset or a file", word);
-    const struct policy *p = NULL;
-    if (cli_input_policy(a, pos->values[1], &p, reterr) < 0)
-        return reterr->code;
-    if (show) {
-        policy_emit(p, &text);
-    } else {
-        buf_printf(&text, "%s: ok\n", pos->values[1]);
-    }
-    return print_text(&text, reterr);
+    return print_policy(call->arguments[0], true, reterr);
 }
 
-int cli_policy_run(int argc, char **argv)
+static int run_check(const struct cli_call *call, struct err *reterr)
 {
-    struct cli_positionals pos;
-    struct err e = {0};
-    char nothing = 0;
-    switch (cli_option_parse(&verb, argc, argv, &nothing, &pos, &e)) {
-    case CLI_PARSED_HELP:
-        return cli_option_print_help(&verb);
-    case CLI_PARSED_ERROR:
-        return cli_usage_error(verb.name, &e);
-    case CLI_PARSED:
-        break;
-    }
-    struct arena *a = arena_new(0);
-    int code = run(a, &pos, &e) == 0 ? CLI_EXIT_OK : cli_fail(verb.name, &e);
-    (void)arena_free(a);
-    return code;
+    return print_policy(call->arguments[0], false, reterr);
 }
+
+static int run_fields(const struct cli_call *call, struct err *reterr)
+{
+    (void)call;
+    struct buf text = BUF_INIT(TEXT_BYTES_MAX);
+    policy_docs_emit(&text);
+    int rc = cli_print(&text, reterr);
+    buf_clear(&text);
+    return rc;
+}
+
+static const struct cli_verb show_verb = {
+        .name = "show",
+        .brief = "a preset or file with every default filled in",
+        .summary = "Shows a SharingPolicy with every default filled in.",
+        .examples = "  slicewright policy show balanced > policy.yaml",
+        .arguments = policy_arguments,
+        .run = run_show,
+};
+
+static const struct cli_verb check_verb = {
+        .name = "check",
+        .brief = "whether a file is a good SharingPolicy",
+        .summary = "Checks a SharingPolicy file: one line names line, key, value and what was "
+                   "expected.",
+        .examples = "  slicewright policy check policy.yaml",
+        .arguments = policy_arguments,
+        .run = run_check,
+};
+
+static const struct cli_verb fields_verb = {
+        .name = "fields",
+        .brief = "every field with unit, range and default",
+        .summary = "Lists every field of a SharingPolicy with unit, range and default.",
+        .examples = "  slicewright policy fields",
+        .run = run_fields,
+};
+
+const struct cli_verb cli_verb_policy = {
+        .name = "policy",
+        .brief = "show a preset, or check a SharingPolicy file",
+        .summary = "SharingPolicy: what workloads may be given, and within which limits.",
+        .verbs = (const struct cli_verb *const[]){&show_verb, &check_verb, &fields_verb, NULL},
+};

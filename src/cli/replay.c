@@ -17,32 +17,27 @@ struct options {
 };
 
 static const struct cli_option options[] = {
-        {"against", 0, CLI_OPTION_TEXT, offsetof(struct options, against), "EDITED", NULL, 0, 0,
-                NULL,
-                "an edited copy of FILE: print the decisions that change,\n"
-                "with the facts that differ, up to the first outcome of an\n"
-                "action that is no longer taken"},
-        {"most", 0, CLI_OPTION_NUMBER, offsetof(struct options, most), "N", "20", 1, 1000000, NULL,
-                "how many changed steps are printed"},
+        {.name = "against",
+                .kind = CLI_OPTION_FILE,
+                CLI_AT(struct options, against),
+                .value_name = "EDITED",
+                .help = "an edited copy of FILE: print the decisions that change,\n"
+                        "with the facts that differ, up to the first outcome of an\n"
+                        "action that is no longer taken"},
+        {.name = "most",
+                .kind = CLI_OPTION_NUMBER,
+                CLI_AT(struct options, most),
+                .value_name = "N",
+                .default_text = "20",
+                .min = 1,
+                .max = 1000000,
+                .help = "how many changed steps are printed"},
         {0},
 };
 
-static const struct cli_verb verb = {
-        .name = "replay",
-        .usage = "FILE [--against EDITED]",
-        .summary = "Feeds a recording through a fresh core and compares every decision, byte for "
-                   "byte.",
-        .details =
-                "A recording holds what the controller was told, one JSON object a step (gzip or "
-                "plain).\nSolves are solved again.  Exit code 0: every step came out the same; "
-                "1: it did not.",
-        .examples = "  slicewright simulate --days 1 --record run.jsonl\n"
-                    "  slicewright replay run.jsonl\n"
-                    "  sed 's/\"ready\":true/\"ready\":false/' run.jsonl > edited.jsonl\n"
-                    "  slicewright replay run.jsonl --against edited.jsonl",
-        .options = options,
-        .positional_min = 1,
-        .positional_max = 1,
+static const struct cli_argument arguments[] = {
+        {.name = "FILE", .help = "a recording, by simulate --record", .file = true},
+        {0},
 };
 
 static int replay_one(const char *path, struct err *reterr)
@@ -190,19 +185,28 @@ static int replay_pair(const char *path, const struct options *o, struct err *re
     return rc;
 }
 
-int cli_replay_run(int argc, char **argv)
+static int run(const struct cli_call *call, struct err *reterr)
 {
-    struct options o = {0};
-    struct cli_positionals pos;
-    struct err e = {0};
-    switch (cli_option_parse(&verb, argc, argv, &o, &pos, &e)) {
-    case CLI_PARSED_HELP:
-        return cli_option_print_help(&verb);
-    case CLI_PARSED_ERROR:
-        return cli_usage_error(verb.name, &e);
-    case CLI_PARSED:
-        break;
-    }
-    int rc = o.against != NULL ? replay_pair(pos.values[0], &o, &e) : replay_one(pos.values[0], &e);
-    return rc < 0 ? cli_fail(verb.name, &e) : rc;
+    const struct options *o = call->options;
+    return o->against != NULL ? replay_pair(call->arguments[0], o, reterr)
+                              : replay_one(call->arguments[0], reterr);
 }
+
+const struct cli_verb cli_verb_replay = {
+        .name = "replay",
+        .brief = "recompute every decision of a recording",
+        .summary = "Feeds a recording through a fresh core and compares every decision, byte for "
+                   "byte.",
+        .details =
+                "A recording holds what the controller was told, one JSON object a step (gzip or "
+                "plain).\nSolves are solved again.  Exit code 0: every step came out the same; "
+                "1: it did not.",
+        .examples = "  slicewright simulate --days 1 --record run.jsonl\n"
+                    "  slicewright replay run.jsonl\n"
+                    "  sed 's/\"ready\":true/\"ready\":false/' run.jsonl > edited.jsonl\n"
+                    "  slicewright replay run.jsonl --against edited.jsonl",
+        .options = options,
+        .options_size = sizeof(struct options),
+        .arguments = arguments,
+        .run = run,
+};

@@ -20,83 +20,72 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OUTPUT_TABLE, OUTPUT_JSON };
 enum { REPORT_BYTES_MAX = 256 << 20 };
 
 struct options {
     struct cli_world_options world;
     const char *record, *report;
     uint32_t output;
-    uint64_t given; /* by index of the table below */
     bool with_native, quiet;
 };
 
-static const char *const output_choices[] = {"table", "json", NULL};
-
-#define WORLD(field) offsetof(struct options, world.field)
-
 static const struct cli_option options[] = {
-        {"scenario", 0, CLI_OPTION_TEXT, WORLD(scenario), "FILE", NULL, 0, 0, NULL,
-                "a built-in scenario (default, fitted, small) or a YAML file;\n"
-                "see docs/SIMULATION.md"},
-        {"trace", 0, CLI_OPTION_TEXT, WORLD(trace), "KIND:FILE", NULL, 0, 0, NULL,
-                "run a recorded trace: genai:FILE or openb:NODES,PODS;\n"
-                ".gz is read everywhere"},
-        {"policy", 'p', CLI_OPTION_TEXT, WORLD(policy), "FILE", "balanced", 0, 0, NULL,
-                "a SharingPolicy file, or a preset:\n"
-                "conservative, balanced, aggressive"},
-        {"prices", 0, CLI_OPTION_TEXT, WORLD(prices), "FILE", NULL, 0, 0, NULL,
-                "prices by cloud, region, instance type (CSV)"},
-        {"caps", 0, CLI_OPTION_CHOICE, WORLD(caps), "CAPS", "operator", 0, 0, cli_caps_choices,
-                "what the nodes can express: NVIDIA's GPU Operator as it is,\n"
-                "its DRA driver, or our own agent and admission"},
-        {"gpu", 0, CLI_OPTION_TEXT, WORLD(gpu), "MODEL", NULL, 0, 0, NULL,
-                "GPU model of a trace's nodes (default A100-80GB)"},
-        {"gpus-per-node", 0, CLI_OPTION_NUMBER, WORLD(gpus_per_node), "N", "1", 1, 16, NULL,
-                "GPUs of a trace's node"},
-        {"sample-pods", 0, CLI_OPTION_NUMBER, WORLD(sample_pods), "N", NULL, 0, 1000000, NULL,
-                "only so many pods of a trace, chosen by the seed; 0 = all"},
-        {"owner-patch-delay", 0, CLI_OPTION_TEXT, WORLD(owner_patch_delay), "HOURS", "24", 0, 0,
-                NULL,
-                "how long an owner takes to point its pods at another\n"
-                "resource when we propose it; 'never' shows what is blocked"},
-        {"seed", 's', CLI_OPTION_NUMBER, WORLD(seed), "N", "1", 0, UINT64_MAX, NULL,
-                "the same seed gives the same run"},
-        {"days", 0, CLI_OPTION_NUMBER, WORLD(days), "N", NULL, 0, 366, NULL,
-                "virtual days; 0 = the scenario's"},
-        {"measure-from", 0, CLI_OPTION_NUMBER, WORLD(measure_from_hours), "HOURS", "0", 0, 8784,
-                NULL, "means, kills and evictions count from here"},
-        {"faults", 0, CLI_OPTION_TEXT, WORLD(faults), "RATE", "0", 0, 0, NULL,
-                "chance of a fault of a write, a fact batch, a node-hour:\n"
-                "0 to 1; a violated check ends with exit code 3"},
-        {"from", 0, CLI_OPTION_TEXT, WORLD(from), "RECORDING@STEP", NULL, 0, 0, NULL,
-                "make a recorded run again up to STEP, with the facts that\n"
-                "stand in the file, then go on; --policy, --owner-patch-delay\n"
-                "and --faults hold from there, all else is as recorded"},
-        {"with-native", 0, CLI_OPTION_FLAG, offsetof(struct options, with_native), NULL, NULL, 0, 0,
-                NULL, "also show what native caps would give"},
-        {"record", 0, CLI_OPTION_TEXT, offsetof(struct options, record), "FILE", NULL, 0, 0, NULL,
-                "write what the controller saw, for replay and explain"},
-        {"report", 0, CLI_OPTION_TEXT, offsetof(struct options, report), "FILE", NULL, 0, 0, NULL,
-                "write a self-contained HTML page"},
-        {"output", 'o', CLI_OPTION_CHOICE, offsetof(struct options, output), "FORMAT", "table", 0,
-                0, output_choices, "what is printed"},
-        {"quiet", 'q', CLI_OPTION_FLAG, offsetof(struct options, quiet), NULL, NULL, 0, 0, NULL,
-                "no progress on standard error"},
+        CLI_WORLD_SCENARIO(struct options, world.scenario, NULL),
+        {.name = "trace",
+                .kind = CLI_OPTION_TEXT,
+                CLI_AT(struct options, world.trace),
+                .value_name = "KIND:FILE",
+                .help = "run a recorded trace: genai:FILE or openb:NODES,PODS;\n"
+                        ".gz is read everywhere"},
+        CLI_WORLD_POLICY(struct options, world.policy),
+        {.name = "prices",
+                .kind = CLI_OPTION_FILE,
+                CLI_AT(struct options, world.prices),
+                .value_name = "FILE",
+                .help = "prices by cloud, region, instance type (CSV)"},
+        CLI_WORLD_CAPS(struct options, world.caps, "operator"),
+        CLI_WORLD_GPU(struct options, world.gpu),
+        CLI_WORLD_GPUS_PER_NODE(struct options, world.gpus_per_node),
+        CLI_WORLD_SAMPLE_PODS(struct options, world.sample_pods),
+        CLI_WORLD_OWNER_PATCH_DELAY(struct options, world.owner_patch_delay, "24"),
+        CLI_WORLD_SEED(struct options, world.seed),
+        CLI_WORLD_DAYS(struct options, world.days, NULL),
+        CLI_WORLD_MEASURE_FROM(struct options, world.measure_from_hours, "0"),
+        {.name = "faults",
+                .kind = CLI_OPTION_TEXT,
+                CLI_AT(struct options, world.faults),
+                .value_name = "RATE",
+                .default_text = "0",
+                .help = "chance of a fault of a write, a fact batch, a node-hour:\n"
+                        "0 to 1; a violated check ends with exit code 3"},
+        {.name = "from",
+                .kind = CLI_OPTION_TEXT,
+                CLI_AT(struct options, world.from),
+                .value_name = "RECORDING@STEP",
+                .help = "make a recorded run again up to STEP, with the facts that\n"
+                        "stand in the file, then go on; --policy, --owner-patch-delay\n"
+                        "and --faults hold from there, all else is as recorded"},
+        {.name = "with-native",
+                .kind = CLI_OPTION_FLAG,
+                CLI_AT(struct options, with_native),
+                .help = "also show what native caps would give"},
+        {.name = "record",
+                .kind = CLI_OPTION_FILE,
+                CLI_AT(struct options, record),
+                .value_name = "FILE",
+                .help = "write what the controller saw, for replay and explain"},
+        {.name = "report",
+                .kind = CLI_OPTION_FILE,
+                CLI_AT(struct options, report),
+                .value_name = "FILE",
+                .help = "write a self-contained HTML page"},
+        CLI_OPTION_OUTPUT(struct options, output),
+        {.name = "quiet",
+                .letter = 'q',
+                .kind = CLI_OPTION_FLAG,
+                CLI_AT(struct options, quiet),
+                .help = "no progress on standard error"},
         {0},
-};
-
-static const struct cli_verb verb = {
-        .name = "simulate",
-        .usage = "[options]",
-        .summary = "Runs the production controller on a virtual cluster, and compares GPUs, cost "
-                   "and harm\nbefore and after with static baselines and a lower bound.",
-        .examples = "  slicewright simulate --report report.html\n"
-                    "  slicewright simulate --policy conservative --days 2 -o json\n"
-                    "  slicewright simulate --trace genai:trace.csv.gz --caps native "
-                    "--measure-from 6\n"
-                    "  slicewright simulate --from run.gz@1200 --policy aggressive",
-        .options = options,
 };
 
 /* What the run reports to while it goes on. */
@@ -116,15 +105,6 @@ static bool goes_with_from(const struct cli_option *o)
     for (unsigned i = 0; names[i] != NULL; i++) {
         if (strcmp(o->name, names[i]) == 0)
             return true;
-    }
-    return false;
-}
-
-static bool is_given(const struct options *o, size_t offset)
-{
-    for (unsigned i = 0; options[i].name != NULL; i++) {
-        if (options[i].offset == offset)
-            return (o->given >> i & 1) != 0;
     }
     return false;
 }
@@ -165,18 +145,19 @@ static int write_report(const struct report_result *result, const char *path, st
 static int print_result(const struct report_result *result, uint32_t output, struct err *reterr)
 {
     struct buf text = BUF_INIT(REPORT_BYTES_MAX);
-    if (output == OUTPUT_JSON) {
+    if (output == CLI_OUTPUT_JSON) {
         report_json_write(result, &text);
     } else {
         report_table_write(result, isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL, &text);
     }
-    int rc = os_file_write("-", buf_str(&text), OS_FILE_PLAIN, reterr);
+    int rc = cli_print(&text, reterr);
     buf_clear(&text);
     return rc;
 }
 
 /* What a run reads and may write. */
 struct job {
+    const struct cli_call *call;
     const struct options *options;
     struct sim_config config;
     struct sim_config then; /* with --from: the terms after the step */
@@ -192,27 +173,27 @@ static int load(struct arena *a, struct job *j, struct err *reterr)
     if (o->world.from == NULL)
         return cli_input_load(a, &o->world, &j->config, reterr);
     for (unsigned i = 0; options[i].name != NULL; i++) {
-        if ((o->given >> i & 1) != 0 && !goes_with_from(&options[i]))
+        if ((j->call->given >> i & 1) != 0 && !goes_with_from(&options[i]))
             return err_set(reterr, -EINVAL, "--%s: with --from it is as recorded", options[i].name);
     }
     if (cli_from_open(&j->from, o->world.from, reterr) < 0 ||
             cli_from_options(&j->from, &recorded, reterr) < 0)
         return reterr->code;
-    if (is_given(o, WORLD(measure_from_hours)))
+    if (cli_option_given(j->call, options, offsetof(struct options, world.measure_from_hours)))
         recorded.measure_from_hours = o->world.measure_from_hours;
     then = recorded;
-    if (is_given(o, WORLD(policy)))
+    if (cli_option_given(j->call, options, offsetof(struct options, world.policy)))
         then.policy = o->world.policy;
-    if (is_given(o, WORLD(owner_patch_delay)))
+    if (cli_option_given(j->call, options, offsetof(struct options, world.owner_patch_delay)))
         then.owner_patch_delay = o->world.owner_patch_delay;
-    if (is_given(o, WORLD(faults)))
+    if (cli_option_given(j->call, options, offsetof(struct options, world.faults)))
         then.faults = o->world.faults;
     if (cli_input_load(a, &recorded, &j->config, reterr) < 0)
         return err_wrap(reterr, "as recorded");
     j->then = j->config;
     if (cli_input_terms(a, &then, &j->then, reterr) < 0)
         return reterr->code;
-    if (!is_given(o, WORLD(policy)))
+    if (!cli_option_given(j->call, options, offsetof(struct options, world.policy)))
         j->then.policy = j->config.policy; /* another object would be another policy */
     return 0;
 }
@@ -287,38 +268,34 @@ static int simulate(struct arena *a, struct job *j, struct err *reterr)
         return reterr->code;
     if (print_result(result, o->output, reterr) < 0)
         return reterr->code;
-    if (o->report != NULL && o->output == OUTPUT_TABLE && strcmp(o->report, "-") != 0)
+    if (o->report != NULL && o->output == CLI_OUTPUT_TABLE && strcmp(o->report, "-") != 0)
         (void)printf("\nreport: %s\n", o->report);
     return 0;
 }
 
-int cli_simulate_run(int argc, char **argv)
+static int run_verb(const struct cli_call *call, struct err *reterr)
 {
-    struct options o = {0};
-    struct cli_positionals pos;
-    struct err e = {0};
-    switch (cli_option_parse(&verb, argc, argv, &o, &pos, &e)) {
-    case CLI_PARSED_HELP:
-        return cli_option_print_help(&verb);
-    case CLI_PARSED_ERROR:
-        return cli_usage_error(verb.name, &e);
-    case CLI_PARSED:
-        break;
-    }
     struct arena *a = arena_new((size_t)8 << 30);
-    struct job job = {.options = &o};
-    o.given = pos.given;
-    int rc = load(a, &job, &e);
+    struct job job = {.call = call, .options = call->options};
+    int rc = load(a, &job, reterr);
     if (rc == 0)
-        rc = simulate(a, &job, &e);
-    int code = CLI_EXIT_OK;
-    if (rc == -EPROTO) {
-        (void)fprintf(stderr, "slicewright simulate: %s\n", e.text);
-        code = CLI_EXIT_VIOLATION;
-    } else if (rc < 0) {
-        code = cli_fail(verb.name, &e);
-    }
+        rc = simulate(a, &job, reterr);
     cli_from_close(&job.from);
     (void)arena_free(a);
-    return code;
+    return rc;
 }
+
+const struct cli_verb cli_verb_simulate = {
+        .name = "simulate",
+        .brief = "what sharing would save, and what it would risk",
+        .summary = "Runs the production controller on a virtual cluster, and compares GPUs, cost "
+                   "and harm\nbefore and after with static baselines and a lower bound.",
+        .examples = "  slicewright simulate --report report.html\n"
+                    "  slicewright simulate --policy conservative --days 2 -o json\n"
+                    "  slicewright simulate --trace genai:trace.csv.gz --caps native "
+                    "--measure-from 6\n"
+                    "  slicewright simulate --from run.gz@1200 --policy aggressive",
+        .options = options,
+        .options_size = sizeof(struct options),
+        .run = run_verb,
+};

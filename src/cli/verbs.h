@@ -1,14 +1,14 @@
-/* cli/verbs.h - the verbs of slicewright; each runs with argv[0] = its name and returns the exit
- * code: 0 done or yes, 1 no (an illegal layout, a difference) or the system failed, 2 bad input or
- * usage, 3 a check was violated. */
+/* cli/verbs.h - the verbs of slicewright.  option.h says how to add one. */
 #ifndef CLI_VERBS_H
 #define CLI_VERBS_H
 
-enum { CLI_EXIT_OK, CLI_EXIT_NO, CLI_EXIT_BAD_INPUT, CLI_EXIT_VIOLATION };
+#include "cli/option.h"
 
-int cli_simulate_run(int argc, char **argv);
-int cli_replay_run(int argc, char **argv);
-int cli_explain_run(int argc, char **argv);
-int cli_policy_run(int argc, char **argv);
+extern const struct cli_verb cli_verb_explain;
+extern const struct cli_verb cli_verb_mig;
+extern const struct cli_verb cli_verb_policy;
+extern const struct cli_verb cli_verb_replay;
+extern const struct cli_verb cli_verb_simulate;
+extern const struct cli_verb cli_verb_version;
 
 #endif

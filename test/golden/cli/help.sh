@@ -37,6 +37,8 @@ check simulate simulate --help
 check explain explain --help
 check replay replay --help
 check policy policy --help
+check policy_show help policy show
 check mig mig --help
+check version version --help
 echo "1..$number"
 exit $failed

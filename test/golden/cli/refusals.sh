@@ -196,7 +196,7 @@ for file in torn kind uid nan huge key sample enum policy empty; do
     refuse "$file.jsonl: line 2" explain "$file.jsonl" all
 done
 refuse "policy.yaml: line 5" policy check policy.yaml
-refuse "expected show, check or fields" policy list
+refuse "expected show, check, fields" policy list
 }
 number=$((number + 1))
 if "$bin" simulate -q --scenario good.yaml >out 2>err; then
