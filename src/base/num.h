@@ -28,6 +28,9 @@ static inline bool num_mul_i64(int64_t a, int64_t b, int64_t *ret)
 static inline int64_t num_muldiv_i64(int64_t a, int64_t b, int64_t c)
 {
     assert(c != 0);
+    int64_t product;
+    if (num_mul_i64(a, b, &product) && product != INT64_MIN)
+        return product / c; /* nearly always, and many times as fast */
     __int128 q = (__int128)a * b / c;
     assert(q >= INT64_MIN && q <= INT64_MAX);
     return (int64_t)q;

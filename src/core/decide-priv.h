@@ -5,6 +5,7 @@
  *   decide.c         life, one run, the solve's coming and going
  *   decide_learn.c   facts -> what owners and pods were seen to use
  *   decide_judge.c   may an owner share, and with how many: hard rules, then numbers
+ *   decide_memory.c  reserves, and the chance that pods which meet take too much
  *   decide_way.c     the ways in which owners may be served, the problem made of them
  *   decide_wish.c    the answer: where each owner is wished to be pointed
  *   decide_pool.c    the nodes and pools of now, counted afresh in each run
@@ -38,14 +39,20 @@ enum {
     DECIDE_POOLS_MAX = 512,
     DECIDE_REFUSALS_MAX = 64, /* a run */
     DECIDE_NO_GPU = UINT16_MAX,
-    DECIDE_WINDOW = 64, /* recent readings of a pod */
-    DECIDE_BUSY_CACHE = 8,
+    DECIDE_WINDOW = 64,         /* recent readings of a pod */
+    DECIDE_GPU_CACHE = 8,       /* answers kept by GPU model */
+    DECIDE_RISK_MEMBERS = 17,   /* 16 pods and one more: larger sets are reckoned anew */
+    DECIDE_RISKS = 1024,        /* answers kept about sets of pods */
     DECIDE_REPLICAS_LIMIT = 16, /* more pods a GPU than that were never tried on hardware */
 };
 
 /* TUNING: how far pods of one owner are busy together, of 1000: near the mean correlation of the
  * genai trace's pods. */
 enum { DECIDE_TOGETHER_PERMILLE = 100 };
+
+/* TUNING: what is added to peaks while no sibling is old enough to tell how far pods grow; see
+ * decide_hold.c. */
+enum { DECIDE_UNRIPE_GROWTH_PERMILLE = 250 };
 
 /* How an owner is, or should be, served. */
 struct decide_way {
@@ -63,6 +70,26 @@ struct decide_busy {
     uint16_t gpu, replicas;
     uint32_t conflict_ppm, next_ppm; /* at `replicas`, and with one more */
     uint32_t size_ppm;               /* part of a GPU's busy time that a pod stands for */
+};
+
+/* How many pods of an owner a GPU's memory bears; holds while what it was asked with is the same.
+ */
+struct decide_borne {
+    bool filled;
+    uint64_t version; /* decide_owner.memory_version */
+    uint32_t limit_mib, most, risk_limit_ppm, declared_mib;
+    bool preallocates;
+    uint16_t replicas;                        /* 0 = none */
+    uint32_t reserve_mib, risk_ppm, next_ppm; /* chance of too much at `replicas`; with one more */
+};
+
+/* The chance that a set of pods takes more than a limit, kept while nothing about them changed. */
+struct decide_risk {
+    uint32_t count, limit_mib, ppm; /* count 0 = empty */
+    struct decide_risk_member {
+        uint64_t owner_version, pod_version; /* pod 0 = one that is to come */
+        uint64_t floor_mib;
+    } members[DECIDE_RISK_MEMBERS];
 };
 
 /* Class caps: where an owner is wished to be pointed. */
@@ -84,7 +111,9 @@ struct decide_owner {
     struct usage_trust trust;
     uint64_t readings;
     struct usage_guess guess; /* of its class; refreshed at each solve */
-    struct decide_busy busy[DECIDE_BUSY_CACHE];
+    uint64_t memory_version;  /* core_decider.memory_version of the last change of what is known */
+    struct decide_busy busy[DECIDE_GPU_CACHE];
+    struct decide_borne borne[DECIDE_GPU_CACHE];
     uint32_t kills;
     int64_t kill_wall_ns;  /* of the last, 0 = none */
     uint32_t peak_pods[2]; /* the most alive at once: of this half day, of the two before */
@@ -114,6 +143,7 @@ struct decide_pod {
     uint64_t owner;
     int64_t born_wall_ns; /* start of the first pod of this row */
     struct usage_memory_track track;
+    uint64_t memory_version;               /* as its owner's, of its own track; never 0 */
     struct usage_histogram busy;           /* own readings, reference permille */
     uint16_t recent[DECIDE_WINDOW];        /* by minute % DECIDE_WINDOW: the highest of it */
     uint32_t recent_minute[DECIDE_WINDOW]; /* which minute that is; 0 = none */
@@ -195,6 +225,8 @@ struct core_decider {
     uint32_t pod_count, pod_cap;
     uint32_t *pod_free; /* free rows of pods */
     uint32_t pod_free_count;
+    uint64_t memory_version;   /* counts changes of memory tracks, over all owners */
+    struct decide_risk *risks; /* DECIDE_RISKS, by hash */
     struct decide_pool_memory pool_memory[DECIDE_POOLS_MAX];
     uint32_t pool_memory_count;
 
@@ -208,7 +240,8 @@ struct core_decider {
     struct arena *problem_arena;
     struct place_problem *problem; /* open solve, in problem_arena */
 
-    struct arena *scratch; /* one run's memory */
+    struct arena *scratch;     /* one run's memory */
+    struct decide_pool *pools; /* DECIDE_POOLS_MAX, of one run */
     struct core_intent *intents;
     uint32_t intent_count, intent_cap;
     struct core_decision refusals[DECIDE_REFUSALS_MAX];
@@ -255,20 +288,7 @@ void decide_forget(struct core_decider *d, const struct core_fact *fact);
 /* The class that an owner is treated as: declared, else inferred. */
 enum model_class decide_owner_class(const struct core_decider *d, const struct core_owner_fact *o);
 
-/* GPU memory that the policy lets pods use together, MiB of one GPU. */
-uint32_t decide_memory_limit(const struct policy *p, uint16_t gpu);
-
-/* What to keep for a pod: with its own track when it has one, else for a newcomer of the owner. */
-struct usage_reserve decide_reserve(const struct policy *p, const struct decide_owner *row,
-        const struct core_owner_fact *owner, const struct decide_pod *pod);
-
-/* The quantile of siblings' peaks that a pool reserves for a pod, permille. */
-uint32_t decide_memory_quantile(const struct policy *p);
 uint32_t decide_conflict_allowed_ppm(const struct policy *p);
-/* The chance, ppm, that peaks which meet on a GPU may pass its memory, when a pool is dimensioned;
- * 0 = never. */
-uint32_t decide_memory_risk_limit(const struct policy *p);
-
 /* The numbers behind a judgement, for texts and evidence. */
 struct decide_judgement {
     enum core_reason reason; /* NONE = allowed */
@@ -301,6 +321,31 @@ struct decide_judgement decide_judge_mig(const struct core_decider *d, const str
 /* The same for history alone: NONE, GUARD_HISTORY or GUARD_STALE. */
 enum core_reason decide_judge_history(const struct policy *p, const struct core_now *now,
         const struct decide_owner *row, struct decide_judgement *j);
+
+/* ---- decide_memory.c ---- */
+
+/* GPU memory that the policy lets pods use together, MiB of one GPU. */
+uint32_t decide_memory_limit(const struct policy *p, uint16_t gpu);
+
+/* What to keep for a pod: with its own track when it has one, else for a newcomer of the owner. */
+struct usage_reserve decide_reserve(const struct policy *p, const struct decide_owner *row,
+        const struct core_owner_fact *owner, const struct decide_pod *pod);
+
+/* The quantile of siblings' peaks that a pool reserves for a pod, permille. */
+uint32_t decide_memory_quantile(const struct policy *p);
+/* The chance, ppm, that peaks which meet on a GPU may pass its memory, when a pool is dimensioned;
+ * 0 = never. */
+uint32_t decide_memory_risk_limit(const struct policy *p);
+
+/* Pods of the owner that a GPU's memory bears; valid until the next call. */
+const struct decide_borne *decide_memory_borne(const struct policy *p, struct decide_owner *row,
+        const struct core_owner_fact *owner, uint16_t gpu);
+
+struct decide_gpu_set;
+/* The chance, ppm, that the peaks of the pods on a GPU and of one more of owner row `owner` pass
+ * `limit_mib`. */
+uint32_t decide_memory_risk_with(const struct decide_run *run, const struct decide_gpu_set *set,
+        uint32_t owner, uint32_t limit_mib);
 
 /* ---- decide_way.c ---- */
 
@@ -386,11 +431,6 @@ void decide_gpu_set_collect(
         const struct decide_run *run, uint32_t node, uint8_t gpu, struct decide_gpu_set *set);
 /* Evicts a pod when the memory in use on a shared GPU passes the policy's alarm. */
 void decide_alarm_check(struct decide_run *run, uint32_t node, uint8_t gpu);
-/* The chance, ppm, that the peaks of the pods on a GPU and of one more of owner row `owner` pass
- * `limit_mib`. */
-uint32_t decide_memory_risk_with(const struct decide_run *run, const struct decide_gpu_set *set,
-        uint32_t owner, uint32_t limit_mib);
-
 /* ---- decide_out.c ---- */
 struct core_intent *decide_intent_new(struct core_decider *d, enum core_intent_kind kind,
         enum core_change change, enum core_reason reason);

@@ -20,6 +20,8 @@ struct core_decider *core_decider_new(const struct core_options *options)
         d->planted |= options->plant_bug[i];
     if (d->options.decide_every_ns <= 0)
         d->options.decide_every_ns = solve_every_default_ns;
+    d->risks = mem_alloc(DECIDE_RISKS, sizeof(*d->risks));
+    d->pools = mem_alloc(DECIDE_POOLS_MAX, sizeof(*d->pools));
     d->scratch = arena_new(0);
     d->problem_arena = arena_new(0);
     d->control_mono_ns = INT64_MIN;
@@ -43,6 +45,8 @@ struct core_decider *core_decider_free(struct core_decider *d)
     mem_free(d->pods);
     mem_free(d->pod_free);
     mem_free(d->intents);
+    mem_free(d->risks);
+    mem_free(d->pools);
     arena_free(d->scratch);
     arena_free(d->problem_arena);
     mem_free(d);

@@ -14,7 +14,7 @@
  * 1 to 3 of all pods, 1 to 5 of 48, 60 and 64 of them) and GPUs of all pods: 50 % with nothing else
  * 33, 44; closed for an hour as well 22, 43; 25 % and 250 permille too 5, 52; 20 % and 300: 4, 59.
  */
-enum { HOLD_RISK_PPM = 250000, UNRIPE_GROWTH_PERMILLE = 250, PRESSED_MINUTES = 60 };
+enum { HOLD_RISK_PPM = 250000, PRESSED_MINUTES = 60 };
 
 static uint32_t minute_of(int64_t wall_ns)
 {
@@ -138,35 +138,6 @@ static uint32_t newcomer(const struct decide_run *run, uint32_t pool)
         }
     }
     return best;
-}
-
-/* The chance that the peaks of the pods on the GPU and of one more pass its memory. */
-uint32_t decide_memory_risk_with(const struct decide_run *run, const struct decide_gpu_set *set,
-        uint32_t owner, uint32_t limit_mib)
-{
-    struct usage_memory_member members[USAGE_SHARERS_MAX + 1];
-    static const struct usage_memory nothing;
-    uint32_t count = 0;
-    uint64_t reserve = 0;
-
-    for (uint32_t i = 0; i <= set->count; i++) {
-        const struct core_pod_view *pod = i < set->count ? &run->pic->pods[set->pods[i]] : NULL;
-        uint32_t of = pod != NULL ? pod->owner : owner;
-        if (of == CORE_NO_INDEX)
-            return 1000000;
-        const struct core_owner_fact *o = &run->pic->owners[of].fact;
-        const struct decide_owner *row = decide_owner_find(run->d, o->uid);
-        const struct decide_pod *mine = pod != NULL ? decide_pod_find(run->d, pod->fact.uid) : NULL;
-        reserve += decide_reserve(run->policy, row, o, mine).mib;
-        members[count++] =
-                (struct usage_memory_member){.owner = row != NULL ? &row->digest.memory : &nothing,
-                        .track = mine != NULL ? &mine->track : NULL,
-                        .floor_mib = o->declared_memory_mib,
-                        .unripe_growth_permille = UNRIPE_GROWTH_PERMILLE};
-    }
-    if (run->policy->memory_risk_ppm == 0)
-        return reserve <= limit_mib ? 0 : 1000000;
-    return usage_memory_risk_ppm(members, count, limit_mib);
 }
 
 /* The GPU on which another pod is least welcome; its risk in ppm, 0 when none is full of memory. */

@@ -8,7 +8,7 @@
 
 /* TUNING: an owner counts as known after so many readings, whatever their span (a metric gap is no
  * history); the error bound past which attributed demand tightens nothing. */
-enum { READINGS_MIN = 60, HOUR_LEAST = 40, ERROR_MAX_PERMILLE = 250, OWN_GROWTH_PERMILLE = 300 };
+enum { READINGS_MIN = 60, HOUR_LEAST = 40, ERROR_MAX_PERMILLE = 250 };
 
 /* TUNING: in the busiest hour pods may meet this many times as often as over all time. */
 enum { PEAK_FACTOR = 5 };
@@ -26,40 +26,6 @@ enum model_class decide_owner_class(const struct core_decider *d, const struct c
     if (o->gpus_per_pod > 1)
         return MODEL_CLASS_TRAINING;
     return row == NULL ? MODEL_CLASS_UNKNOWN : row->guess.workload_class;
-}
-
-uint32_t decide_memory_limit(const struct policy *p, uint16_t gpu)
-{
-    uint64_t usable = model_gpu_get(gpu)->memory_usable_mib;
-    return (uint32_t)(usable * (1000 - num_min_u32(p->memory_headroom_permille, 1000)) / 1000);
-}
-
-/* TUNING: with no accepted risk, the largest sibling is reserved for each pod.  With risk, a pool
- * is dimensioned for pods that more likely than not fit together, since holds and alarms watch each
- * GPU (decide_hold.c): peaks rarely meet.  On the genai trace this gives 2 pods on 80 GiB; a tenth
- * instead of a half gives none. */
-enum { DIMENSION_RISK_PPM = 500000, QUANTILE_PERMILLE = 900 };
-
-uint32_t decide_memory_risk_limit(const struct policy *p)
-{
-    return p->memory_risk_ppm == 0 ? 0 : DIMENSION_RISK_PPM;
-}
-
-uint32_t decide_memory_quantile(const struct policy *p)
-{
-    return p->memory_risk_ppm == 0 ? 1000 : QUANTILE_PERMILLE;
-}
-
-struct usage_reserve decide_reserve(const struct policy *p, const struct decide_owner *row,
-        const struct core_owner_fact *owner, const struct decide_pod *pod)
-{
-    static const struct usage_memory nothing;
-    struct usage_reserve_query query = {.track = pod != NULL ? &pod->track : NULL,
-            .quantile_permille = decide_memory_quantile(p),
-            .declared_mib = owner->declared_memory_mib,
-            .preallocates = owner->preallocates,
-            .own_growth_permille = OWN_GROWTH_PERMILLE};
-    return usage_memory_reserve(row != NULL ? &row->digest.memory : &nothing, &query);
 }
 
 /* The histogram of the busiest hour that was seen often enough; of all time when none was. */
@@ -152,35 +118,11 @@ static void busy_replicas(const struct policy *p, const struct usage_digest *dig
     }
 }
 
-/* Pods of the owner that a GPU's memory bears. */
-static void memory_replicas(const struct policy *p, const struct decide_owner *row,
-        const struct core_owner_fact *owner, struct decide_judgement *j)
-{
-    struct usage_memory_member members[DECIDE_REPLICAS_LIMIT + 1];
-    uint32_t most = num_min_u32(p->replicas_max, DECIDE_REPLICAS_LIMIT);
-
-    j->reserve_mib = decide_reserve(p, row, owner, NULL).mib;
-    j->replicas = (uint16_t)num_min_u32(most, j->limit_mib / num_max_u32(j->reserve_mib, 1));
-    if (p->memory_risk_ppm == 0 || owner->preallocates)
-        return;
-    for (uint32_t r = 1; r <= most; r++) {
-        members[r - 1] = (struct usage_memory_member){
-                .owner = &row->digest.memory, .floor_mib = owner->declared_memory_mib};
-        uint32_t risk = usage_memory_risk_ppm(members, r, j->limit_mib);
-        if (risk > decide_memory_risk_limit(p)) {
-            j->memory_next_ppm = risk;
-            return;
-        }
-        j->memory_ppm = risk;
-        j->replicas = (uint16_t)num_max_u32(j->replicas, r);
-    }
-}
-
 /* As busy_replicas, kept for a while: demand of an hour's history does not change in a minute. */
 static const struct decide_busy *busy_cached(const struct policy *p, const struct core_now *now,
         struct decide_owner *row, uint16_t gpu, uint32_t replicas_max)
 {
-    struct decide_busy *slot = &row->busy[gpu % DECIDE_BUSY_CACHE];
+    struct decide_busy *slot = &row->busy[gpu % DECIDE_GPU_CACHE];
     bool fresh = slot->wall_ns != 0 && slot->gpu == gpu && slot->asked == replicas_max &&
                  slot->target_permille == p->target_utilization_permille &&
                  now->wall_ns - slot->wall_ns < NUM_NS_PER_HOUR / 2;
@@ -251,8 +193,12 @@ struct decide_judgement decide_judge_shared(const struct core_decider *d, const 
         return j;
     j.reason = CORE_REASON_NONE;
     uint32_t least = num_max_u32(2, p->replicas_min);
-    memory_replicas(p, row, owner, &j);
-    uint32_t by_memory = j.replicas;
+    const struct decide_borne *borne = decide_memory_borne(p, row, owner, gpu);
+    j.reserve_mib = borne->reserve_mib;
+    j.memory_ppm = borne->risk_ppm;
+    j.memory_next_ppm = borne->next_ppm;
+    j.replicas = borne->replicas;
+    uint32_t by_memory = borne->replicas;
     if (d->options.plant_bug[CORE_REASON_GUARD_MEMORY])
         by_memory = p->replicas_max;
     if (by_memory < least) {

@@ -43,6 +43,7 @@ static struct decide_owner *owner_get(struct core_decider *d, uint64_t uid)
     assert(d->owners != NULL);
     memset(&d->owners[row], 0, sizeof(d->owners[row]));
     d->owners[row].uid = uid;
+    d->owners[row].memory_version = ++d->memory_version;
     map_u64_set(&d->owner_rows, uid, row);
     return &d->owners[row];
 }
@@ -87,6 +88,7 @@ static struct decide_pod *pod_get(
         assert(d->pods != NULL);
         memset(&d->pods[row], 0, sizeof(d->pods[row]));
         d->pods[row].owner = pod->owner;
+        d->pods[row].memory_version = ++d->memory_version;
         d->pods[row].name = name;
         if (name != 0)
             map_u64_set(&d->pod_names, name, row);
@@ -143,8 +145,9 @@ static void take(struct core_decider *d, const struct core_picture *pic,
         pod->sampled_wall_ns = r->wall_ns;
     }
     if (r->valid & CORE_VALID_MEMORY) {
-        usage_memory_observe(
-                &owner->digest.memory, &pod->track, r->wall_ns - pod->born_wall_ns, r->memory_mib);
+        if (usage_memory_observe(&owner->digest.memory, &pod->track, r->wall_ns - pod->born_wall_ns,
+                    r->memory_mib))
+            owner->memory_version = pod->memory_version = ++d->memory_version;
         pod->memory_mib = r->memory_mib;
     }
     if (r->own)

@@ -24,30 +24,25 @@ void decide_pool_name(enum model_technique technique, uint16_t gpu, unsigned tie
     }
 }
 
+/* Asked for every object in every step: it compares and formats nothing. */
 bool decide_pool_parse(
         struct str name, enum model_technique *ret_technique, uint16_t *ret_gpu, uint8_t *ret_tier)
 {
-    char candidate[DECIDE_POOL_NAME_MAX];
-    enum model_technique technique = MODEL_TECHNIQUE_TIME_SLICING;
-    uint8_t tier = 0;
-
-    if (str_starts(name, STR_LIT("mig-"))) {
-        technique = MODEL_TECHNIQUE_MIG;
-    } else if (str_starts(name, STR_LIT("ts1-"))) {
-        tier = 1;
-    } else if (str_starts(name, STR_LIT("ts2-"))) {
-        tier = 2;
-    } else if (!str_starts(name, STR_LIT("ts-"))) {
-        return false;
-    }
-    for (uint32_t row = 0; row < model_gpu_count(); row++) {
-        decide_pool_name(technique, (uint16_t)row, tier, candidate);
-        if (!str_eq_c(name, candidate))
+    for (uint8_t tier = 0; tier <= PLACE_TIERS; tier++) {
+        struct str prefix = str_from(PREFIX[tier]);
+        if (!str_starts(name, prefix))
             continue;
-        *ret_technique = technique;
-        *ret_gpu = (uint16_t)row;
-        *ret_tier = tier;
-        return true;
+        struct str key = {.ptr = name.ptr + prefix.len, .len = name.len - prefix.len};
+        for (uint32_t row = 0; row < model_gpu_count(); row++) {
+            const char *model = model_gpu_get(row)->key;
+            if (!core_share_key_leads(key, model) || key.len != strlen(model))
+                continue;
+            bool mig = tier == PLACE_TIERS;
+            *ret_technique = mig ? MODEL_TECHNIQUE_MIG : MODEL_TECHNIQUE_TIME_SLICING;
+            *ret_gpu = (uint16_t)row;
+            *ret_tier = mig ? 0 : tier;
+            return true;
+        }
     }
     return false;
 }
@@ -302,7 +297,7 @@ void decide_pools_count(struct decide_run *run)
     uint32_t *alive = ARENA_ARRAY(a, uint32_t, pic->owner_count + 1);
 
     run->nodes = ARENA_ARRAY(a, struct decide_node, pic->node_count + 1);
-    run->pools = ARENA_ARRAY(a, struct decide_pool, DECIDE_POOLS_MAX);
+    run->pools = run->d->pools; /* each is set up when it is first named */
     run->pool_count = 0;
     for (uint32_t i = 0; i < pic->pod_count; i++)
         pool_add_pod(run, i, alive);

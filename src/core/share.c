@@ -6,15 +6,28 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
+
+static char lower(char c)
+{
+    return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+}
+
+bool core_share_key_leads(struct str text, const char *key)
+{
+    for (size_t i = 0; key[i] != '\0'; i++) {
+        if (i == text.len || text.ptr[i] != lower(key[i]))
+            return false;
+    }
+    return true;
+}
 
 static void model_prefix(uint16_t gpu, char ret_text[CORE_SHARE_NAME_MAX])
 {
     int len = snprintf(ret_text, CORE_SHARE_NAME_MAX, "share-%s-", model_gpu_get(gpu)->key);
     assert(len > 0 && len < CORE_SHARE_NAME_MAX);
-    for (char *c = ret_text; *c != '\0'; c++) {
-        if (*c >= 'A' && *c <= 'Z')
-            *c = (char)(*c - 'A' + 'a');
-    }
+    for (char *c = ret_text; *c != '\0'; c++)
+        *c = lower(*c);
 }
 
 void core_share_name(const struct core_share *s, char ret_name[CORE_SHARE_NAME_MAX])
@@ -46,19 +59,21 @@ static bool size_parse(struct str text, struct core_share *ret)
     return true;
 }
 
+/* Asked for every pod in every step: it compares and formats nothing. */
 bool core_share_parse(struct str name, struct core_share *ret_share)
 {
-    char prefix[CORE_SHARE_NAME_MAX];
+    const struct str prefix = STR_LIT("share-");
     struct core_share share = {0};
-    if (!str_starts(name, STR_LIT("share-")))
+    if (!str_starts(name, prefix))
         return false;
+    struct str rest = {.ptr = name.ptr + prefix.len, .len = name.len - prefix.len};
     for (uint32_t row = 0; row < model_gpu_count(); row++) {
-        model_prefix((uint16_t)row, prefix);
-        struct str head = str_from(prefix);
-        if (!str_starts(name, head))
+        const char *key = model_gpu_get(row)->key;
+        size_t len = strlen(key);
+        if (!core_share_key_leads(rest, key) || rest.len == len || rest.ptr[len] != '-')
             continue;
         /* A key may begin another one: "H100-80GB", "H100-80GB-PCIe". */
-        if (!size_parse((struct str){name.ptr + head.len, name.len - head.len}, &share))
+        if (!size_parse((struct str){rest.ptr + len + 1, rest.len - len - 1}, &share))
             continue;
         share.gpu = (uint16_t)row;
         *ret_share = share;

@@ -38,6 +38,9 @@ void core_share_name(const struct core_share *s, char ret_name[CORE_SHARE_NAME_M
 /* False when `name` is no class of ours, or of a model that we do not know. */
 bool core_share_parse(struct str name, struct core_share *ret_share);
 
+/* Whether `text` begins with a GPU model's key in small letters, as names of ours spell it. */
+bool core_share_key_leads(struct str text, const char *key);
+
 bool core_share_fits(const struct core_share_load *load, const struct core_share *s);
 void core_share_take(struct core_share_load *load, const struct core_share *s);
 

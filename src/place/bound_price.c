@@ -7,7 +7,6 @@
  * independent sets of a matroid, so taking items by worth and augmenting is exact. */
 #include "place/bound-priv.h"
 
-#include "base/arena.h"
 #include "base/num.h"
 
 #include <assert.h>
@@ -32,6 +31,16 @@ struct sack {
     uint64_t weight_sum[BOUND_CLASSES_MAX + 1]; /* of all before */
     int64_t worth_sum[BOUND_CLASSES_MAX + 1];
 };
+
+/* Empty; the arrays are filled as far as they are used. */
+static void sack_init(struct sack *s, uint64_t first_max, uint64_t second_max)
+{
+    s->first_max = first_max;
+    s->second_max = second_max;
+    s->count = 0;
+    s->weight_sum[0] = 0;
+    s->worth_sum[0] = 0;
+}
 
 static int compare_density(const void *a, const void *b)
 {
@@ -68,29 +77,45 @@ static void sack_weigh(struct sack *s, unsigned part)
     }
 }
 
+/* The first class from `from` on of which not all fit into `weight_left`; few GPUs hold more than
+ * a handful of items, so it is near. */
+static uint32_t sack_break(const struct sack *s, uint32_t from, uint64_t weight_left)
+{
+    uint64_t limit = s->weight_sum[from] + weight_left;
+    uint32_t at = from;
+
+    while (at < s->count && s->weight_sum[at + 1] <= limit)
+        at++;
+    return at;
+}
+
 /* The fractional optimum of the surrogate over the classes from `from` on, rounded down. */
 static int64_t sack_bound(const struct sack *s, uint32_t from, uint64_t weight_left)
 {
-    uint64_t limit = s->weight_sum[from] + weight_left;
-    uint32_t low = from, high = s->count; /* the last end whose sum is within the limit */
-    int64_t worth;
+    uint32_t at = sack_break(s, from, weight_left);
+    int64_t worth = s->worth_sum[at] - s->worth_sum[from];
 
-    while (low < high) {
-        uint32_t mid = low + (high - low + 1) / 2;
+    if (at < s->count) {
+        const struct sack_class *c = &s->classes[at];
+        uint64_t left = s->weight_sum[from] + weight_left - s->weight_sum[at];
 
-        if (s->weight_sum[mid] <= limit) {
-            low = mid;
-        } else {
-            high = mid - 1;
-        }
-    }
-    worth = s->worth_sum[low] - s->worth_sum[from];
-    if (low < s->count) {
-        const struct sack_class *c = &s->classes[low];
-
-        worth += (int64_t)((__int128)(limit - s->weight_sum[low]) * c->worth / c->weight);
+        worth += (int64_t)((__int128)left * c->worth / c->weight);
     }
     return worth;
+}
+
+/* sack_bound() > need, without its division. */
+static bool sack_may_pass(const struct sack *s, uint32_t from, uint64_t weight_left, int64_t need)
+{
+    uint32_t at = sack_break(s, from, weight_left);
+    int64_t missing = need - (s->worth_sum[at] - s->worth_sum[from]);
+
+    if (missing < 0 || at == s->count)
+        return missing < 0;
+    const struct sack_class *c = &s->classes[at];
+    uint64_t left = s->weight_sum[from] + weight_left - s->weight_sum[at];
+
+    return (__int128)left * c->worth >= ((__int128)missing + 1) * c->weight;
 }
 
 /* Chooses the surrogate with the least root bound. */
@@ -126,9 +151,9 @@ static uint32_t sack_fits(const struct sack_class *c, const struct sack_room *ro
 {
     uint64_t n = c->count;
 
-    if (c->first > 0 && room->first / c->first < n)
+    if (n * c->first > room->first)
         n = room->first / c->first;
-    if (c->second > 0 && room->second / c->second < n)
+    if (n * c->second > room->second)
         n = room->second / c->second;
     return (uint32_t)n;
 }
@@ -154,7 +179,7 @@ static bool sack_search(const struct sack *s, uint32_t nodes_max, int64_t *best,
             .first = s->first_max, .second = s->second_max, .weight = s->weight_max};
 
     for (;;) {
-        while (k < s->count && room.worth + sack_bound(s, k, room.weight) > *best) {
+        while (k < s->count && sack_may_pass(s, k, room.weight, *best - room.worth)) {
             taken[k] = sack_fits(&s->classes[k], &room);
             sack_move(s, &s->classes[k], taken[k], true, &room);
             k++;
@@ -233,21 +258,19 @@ bool bound_may_pack(const struct place_bound_item *item, const struct bound_type
 static void price_shared(const struct bound_pricing *p, uint32_t t, struct bound_pattern *pattern)
 {
     const struct place_bound_type *type = &p->types[t].spec;
-    struct sack *s;
+    struct sack s;
 
     if (type->memory_mib == 0)
         return;
-    s = mem_alloc(1, sizeof(*s));
-    s->first_max = type->memory_mib;
-    s->second_max = type->busy_permille == UINT32_MAX ? UINT64_MAX : type->busy_permille;
+    sack_init(&s, type->memory_mib,
+            type->busy_permille == UINT32_MAX ? UINT64_MAX : type->busy_permille);
     for (uint32_t i = 0; i < p->class_count; i++) {
         const struct place_bound_item *item = &p->classes[i].item;
 
         if ((item->types >> t & 1) && may_share_on(item, type))
-            sack_add(s, p, i, item->memory_mib, item->busy_permille);
+            sack_add(&s, p, i, item->memory_mib, item->busy_permille);
     }
-    sack_solve(s, p->nodes_max, pattern);
-    mem_free(s);
+    sack_solve(&s, p->nodes_max, pattern);
 }
 
 /* MIG with shared instances, relaxed: memory of all instances together, and compute slices for what
@@ -256,10 +279,9 @@ static void price_mig_shared(
         const struct bound_pricing *p, uint32_t t, struct bound_pattern *pattern)
 {
     const struct bound_type *type = &p->types[t];
-    struct sack *s = mem_alloc(1, sizeof(*s));
+    struct sack s;
 
-    s->first_max = type->mig_memory_mib;
-    s->second_max = type->mig_compute;
+    sack_init(&s, type->mig_memory_mib, type->mig_compute);
     for (uint32_t i = 0; i < p->class_count; i++) {
         const struct place_bound_item *item = &p->classes[i].item;
         uint32_t memory = item->may_share ? item->memory_mib : item->mig_memory_mib;
@@ -271,13 +293,12 @@ static void price_mig_shared(
         if (memory > type->mig_memory_mib)
             continue;
         if (item->may_share) {
-            sack_add(s, p, i, memory, 0);
+            sack_add(&s, p, i, memory, 0);
         } else if (item->mig_compute_slices > 0 && item->mig_compute_slices <= type->mig_compute) {
-            sack_add(s, p, i, memory, item->mig_compute_slices);
+            sack_add(&s, p, i, memory, item->mig_compute_slices);
         }
     }
-    sack_solve(s, p->nodes_max, pattern);
-    mem_free(s);
+    sack_solve(&s, p->nodes_max, pattern);
 }
 
 /* ---- MIG, one item an instance ---- */

@@ -22,8 +22,10 @@ struct place_shape_table {
     uint64_t supply[PLACE_SHAPES_MAX];    /* share that it could take of all nodes when empty */
     uint64_t capacity;                    /* share of all nodes */
     uint32_t weight[PLACE_SHAPES_MAX];    /* frequency x scarcity */
-    uint32_t worth[PLACE_COPIES_MAX + 1]; /* of k copies on one node, of 1024 for the first */
 };
+
+/* What k copies on one node are worth, of 1024 for the first. */
+extern const uint32_t place_worth[PLACE_COPIES_MAX + 1];
 
 /* The shapes as the published FGD has them: CPU-only ones included, in its order. */
 struct place_fgd_table {

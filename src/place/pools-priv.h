@@ -15,6 +15,7 @@ struct pool_load {
  * questions over and over, and each costs a walk through the model's multisets. */
 enum { POOL_CUTS = 256 };
 struct pool_cuts {
+    unsigned last; /* most moves leave the instances as they are */
     struct {
         bool known;
         uint32_t want[MIG_PROFILES_MAX];

@@ -126,13 +126,16 @@ static uint32_t gpus_mig(const struct mig_model *model, const uint32_t *want)
 static uint32_t gpus_mig_known(
         const struct mig_model *model, const uint32_t *want, struct pool_cuts *cuts)
 {
+    const size_t size = sizeof(cuts->rows[0].want);
     uint64_t hash = 0;
     if (cuts == NULL)
         return gpus_mig(model, want);
+    if (cuts->rows[cuts->last].known && memcmp(cuts->rows[cuts->last].want, want, size) == 0)
+        return cuts->rows[cuts->last].gpus;
     for (unsigned i = 0; i < MIG_PROFILES_MAX; i++)
         hash = prng_mix(hash, want[i]);
     unsigned row = (unsigned)(hash % POOL_CUTS);
-    size_t size = sizeof(cuts->rows[row].want);
+    cuts->last = row;
     if (!cuts->rows[row].known || memcmp(cuts->rows[row].want, want, size) != 0) {
         cuts->rows[row].known = true;
         memcpy(cuts->rows[row].want, want, size);

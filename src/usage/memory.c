@@ -75,12 +75,12 @@ static void counts_add(uint16_t *counts, const uint16_t *add, unsigned bins)
         counts[i] = (uint16_t)(((uint32_t)counts[i] + add[i] + shift) >> shift);
 }
 
-/* Moves a pod from the bin `*at` (+ 1; 0 = none) to `bin`. */
-static void counts_move(uint16_t *counts, unsigned bins, uint8_t *at, unsigned bin)
+/* Moves a pod from the bin `*at` (+ 1; 0 = none) to `bin`; false when it is there. */
+static bool counts_move(uint16_t *counts, unsigned bins, uint8_t *at, unsigned bin)
 {
     assert(bin < bins);
     if (*at == bin + 1)
-        return;
+        return false;
     /* Halving may have taken the pod's own count away already. */
     if (*at != 0 && counts[*at - 1] > 0)
         counts[*at - 1]--;
@@ -90,6 +90,7 @@ static void counts_move(uint16_t *counts, unsigned bins, uint8_t *at, unsigned b
     }
     counts[bin]++;
     *at = (uint8_t)(bin + 1);
+    return true;
 }
 
 static bool is_flat(const struct usage_memory_track *t)
@@ -99,40 +100,46 @@ static bool is_flat(const struct usage_memory_track *t)
            (uint64_t)t->now_mib * 100 >= first * (100 - FLAT_PERCENT);
 }
 
-static void flat_update(struct usage_memory *m, struct usage_memory_track *t)
+static bool flat_update(struct usage_memory *m, struct usage_memory_track *t)
 {
     if (t->ages_passed <= AGE_FLAT)
-        return;
+        return false;
     if (!t->aged) {
         t->aged = true;
         t->flat = is_flat(t);
         m->pods_aged = add_saturating(m->pods_aged, 1);
         m->pods_flat = add_saturating(m->pods_flat, t->flat ? 1 : 0);
-    } else if (t->flat && !is_flat(t)) {
-        t->flat = false;
-        m->pods_flat -= m->pods_flat > 0;
+        return true;
     }
+    if (!t->flat || is_flat(t))
+        return false;
+    t->flat = false;
+    m->pods_flat -= m->pods_flat > 0;
+    return true;
 }
 
 /* A pod counts for an age once it passed the next one, if its peak at that age is known. */
-static void growth_update(struct usage_memory *m, struct usage_memory_track *t)
+static bool growth_update(struct usage_memory *m, struct usage_memory_track *t)
 {
+    bool moved = false;
     for (unsigned age = 0; age < t->ages_passed; age++) {
         if (t->peak_at_mib[age] == USAGE_PEAK_UNKNOWN || t->age_ns < age_ns[age + 1])
             continue;
-        counts_move(m->growth[age], USAGE_GROWTH_BINS, &t->growth_bin[age],
+        moved |= counts_move(m->growth[age], USAGE_GROWTH_BINS, &t->growth_bin[age],
                 usage_growth_bin_of(t->peak_mib - t->peak_at_mib[age]));
     }
+    return moved;
 }
 
-void usage_memory_observe(
+bool usage_memory_observe(
         struct usage_memory *m, struct usage_memory_track *t, int64_t age, uint32_t used_mib)
 {
     bool first = !usage_track_read(t);
     uint32_t before = t->peak_mib;
+    uint8_t passed = t->ages_passed;
 
     if (age < t->age_ns)
-        return;
+        return false;
     used_mib = num_min_u32(used_mib, USAGE_MEMORY_MIB_MAX);
     if (first)
         m->pods = add_saturating(m->pods, 1);
@@ -142,7 +149,7 @@ void usage_memory_observe(
     t->peak_mib = num_max_u32(t->peak_mib, used_mib);
     t->age_ns = age;
     m->peak_max_mib = num_max_u32(m->peak_max_mib, t->peak_mib);
-    counts_move(m->peaks, USAGE_PEAK_BINS, &t->peak_bin, usage_peak_bin_of(t->peak_mib));
+    (void)counts_move(m->peaks, USAGE_PEAK_BINS, &t->peak_bin, usage_peak_bin_of(t->peak_mib));
 
     /* An age that passed between two readings takes the peak of the earlier one: growth is then
      * seen too large rather than too small.  Before the first reading nothing is known. */
@@ -151,8 +158,10 @@ void usage_memory_observe(
         bool known = !first || age == age_ns[t->ages_passed];
         t->peak_at_mib[t->ages_passed++] = known ? peak : USAGE_PEAK_UNKNOWN;
     }
-    flat_update(m, t);
-    growth_update(m, t);
+    bool changed = first || t->peak_mib != before || t->ages_passed != passed;
+    changed |= flat_update(m, t);
+    changed |= growth_update(m, t);
+    return changed;
 }
 
 void usage_memory_merge(struct usage_memory *m, const struct usage_memory *from)

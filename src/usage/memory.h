@@ -49,8 +49,11 @@ struct usage_memory_track {
 };
 
 /* Takes a reading of `used_mib` at `age_ns` since the pod's container started and moves the pod's
- * counts in `m` along.  Readings must come in order of age; an older one is ignored. */
-void usage_memory_observe(
+ * counts in `m` along.  Readings must come in order of age; an older one is ignored.
+ *
+ * Returns true when an answer about the owner or the pod may now differ; most readings change
+ * nothing, so answers can be kept. */
+bool usage_memory_observe(
         struct usage_memory *m, struct usage_memory_track *t, int64_t age_ns, uint32_t used_mib);
 
 void usage_memory_merge(struct usage_memory *m, const struct usage_memory *from);

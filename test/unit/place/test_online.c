@@ -2,6 +2,7 @@
  * to reckon by hand. */
 #include "test.h"
 
+#include "place/online-priv.h"
 #include "place/online.h"
 
 #include <errno.h>
@@ -30,6 +31,19 @@ static struct place_ask cards_of(uint8_t cards)
 {
     return (struct place_ask){
             .request = {.cpu_milli = 1000, .memory_mib = 1000, .cards = cards, .whole = true}};
+}
+
+static void copies_are_worth_their_fourth_fifths_power(void **state)
+{
+    const __int128 one = (__int128)1 << 50; /* 1024^5 */
+    __int128 w = 0;
+
+    (void)state;
+    for (__int128 k = 0; k <= PLACE_COPIES_MAX; k++) {
+        while ((w + 1) * (w + 1) * (w + 1) * (w + 1) * (w + 1) <= one * k * k * k * k)
+            w++;
+        assert_int_equal(place_worth[k], (int64_t)w);
+    }
 }
 
 static void places_until_nothing_fits(void **state)
@@ -285,6 +299,7 @@ static void names_of_policies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+            cmocka_unit_test(copies_are_worth_their_fourth_fifths_power),
             cmocka_unit_test(places_until_nothing_fits),
             cmocka_unit_test(whole_cards_need_untouched_ones_of_one_node),
             cmocka_unit_test(take_refuses_what_is_not_there),
