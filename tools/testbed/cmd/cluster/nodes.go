@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	core "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"slicewright.io/testbed/internal/gfd"
+	"slicewright.io/testbed/internal/hardware"
+	"slicewright.io/testbed/internal/nodes"
+)
+
+// makeNodes creates the Node objects, waits until the cluster can run pods, and until kwok has made
+// every node ready.
+func (s *state) makeNodes(ctx context.Context, specs []nodes.Node) error {
+	client, err := s.client()
+	if err != nil {
+		return err
+	}
+	if err := s.createNodes(ctx, client, specs); err != nil {
+		return err
+	}
+	if err := waitFor(ctx, "the default service account", func() (bool, string) {
+		_, err := client.CoreV1().ServiceAccounts("default").Get(ctx, "default", meta.GetOptions{})
+		return err == nil, fmt.Sprint(err)
+	}); err != nil {
+		return err
+	}
+	return waitFor(ctx, "ready nodes", func() (bool, string) {
+		ready, err := readyNodes(ctx, client)
+		return ready >= len(specs), fmt.Sprintf("%d of %d are (%v)", ready, len(specs), err)
+	})
+}
+
+func waitFor(ctx context.Context, what string, done func() (bool, string)) error {
+	for {
+		ok, detail := done()
+		if ok {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("time is up waiting for %s: %s", what, detail)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// createNodes makes them sixteen at a time.
+func (s *state) createNodes(ctx context.Context, client *kubernetes.Clientset,
+	specs []nodes.Node,
+) error {
+	const workers = 16
+	queue := make(chan *nodes.Node)
+	failures := make(chan error, workers)
+	var group sync.WaitGroup
+	for range workers {
+		group.Go(func() {
+			var failed error
+			for n := range queue {
+				if failed != nil {
+					continue // drain the queue
+				}
+				failed = s.createNode(ctx, client, n)
+			}
+			failures <- failed
+		})
+	}
+	for i := range specs {
+		queue <- &specs[i]
+	}
+	close(queue)
+	group.Wait()
+	close(failures)
+	var all []error
+	for err := range failures {
+		all = append(all, err)
+	}
+	return errors.Join(all...)
+}
+
+func (s *state) createNode(ctx context.Context, client *kubernetes.Clientset,
+	n *nodes.Node,
+) error {
+	labels := n.CloudLabels()
+	annotations := map[string]string{"kwok.x-k8s.io/node": "fake"}
+	maps.Copy(annotations, n.Group.Annotations)
+	capacity := n.Resources()
+	switch {
+	case n.Model == nil:
+	case s.Options.FakeOperator:
+		// The operator finds the hardware and does the rest, as it does on a node that joins.
+		text, err := json.Marshal(hardware.New(n.Name, n.Model, n.Group.GPUs, n.Group.Driver))
+		if err != nil {
+			return err
+		}
+		annotations[hardware.Annotation] = string(text)
+		labels["feature.node.kubernetes.io/pci-10de.present"] = "true"
+	default:
+		maps.Copy(labels, gfd.Labels(&gfd.Facts{
+			Model: n.Model, GPUs: n.Group.GPUs, Whole: n.Group.GPUs, Driver: n.Group.Driver,
+			Machine: n.Group.InstanceType, MIGStrategy: "mixed", Sharing: gfd.Exclusive,
+			Timestamp: time.Now().Unix(),
+		}))
+		labels["nvidia.com/gpu.present"] = "true"
+		capacity["nvidia.com/gpu"] = *resource.NewQuantity(int64(n.Group.GPUs), resource.DecimalSI)
+	}
+	maps.Copy(labels, n.Group.Labels) // the file has the last word
+	node := &core.Node{
+		ObjectMeta: meta.ObjectMeta{Name: n.Name, Labels: labels, Annotations: annotations},
+		Spec:       core.NodeSpec{ProviderID: "kwok://" + n.Name, Taints: n.Group.Taints},
+		Status:     core.NodeStatus{Capacity: capacity, Allocatable: capacity},
+	}
+	if _, err := client.CoreV1().Nodes().Create(ctx, node, meta.CreateOptions{}); err != nil {
+		return fmt.Errorf("node %s: %w", n.Name, err)
+	}
+	return nil
+}
+
+func readyNodes(ctx context.Context, client *kubernetes.Clientset) (int, error) {
+	list, err := client.CoreV1().Nodes().List(ctx, meta.ListOptions{ResourceVersion: "0"})
+	if err != nil {
+		return 0, err
+	}
+	ready := 0
+	for i := range list.Items {
+		for _, condition := range list.Items[i].Status.Conditions {
+			if condition.Type == core.NodeReady && condition.Status == core.ConditionTrue {
+				ready++
+			}
+		}
+	}
+	return ready, nil
+}
