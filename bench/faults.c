@@ -94,6 +94,7 @@ struct run {
     const struct options *options;
     enum core_reason plant; /* NONE = no bug */
     enum core_reason scene; /* the guard that the scenario is changed for */
+    bool world_judges;      /* the core's own checks are off */
 };
 
 static uint32_t least_nodes(const struct sim_scenario *s)
@@ -163,6 +164,11 @@ static void set_scene(struct arena *a, enum core_reason guard, struct sim_config
         p->max_nodes_in_change = 1;
     if (guard == CORE_REASON_GUARD_BUDGET_EVICTIONS)
         p->max_evictions_per_hour = 2;
+    /* Most of the time is outside a window. */
+    for (uint32_t i = 0; i < p->window_count; i++) {
+        if (guard == CORE_REASON_GUARD_WINDOW || guard == CORE_REASON_CHECK_WINDOW)
+            p->windows[i].duration_ns = 10 * 60 * NUM_NS_PER_SECOND;
+    }
     config->scenario = s;
     config->policy = p;
 }
@@ -184,6 +190,7 @@ static int run_seed(uint32_t index, void *ret_result, const void *context)
     if (rc == 0 && run->scene != CORE_REASON_NONE)
         set_scene(a, run->scene, &config);
     config.core.plant_bug[run->plant] = run->plant != CORE_REASON_NONE;
+    config.core.checks_off = run->world_judges;
     if (rc == 0) {
         o->nodes = least_nodes(config.scenario);
         rc = sim_run(&config, a, result, &e);
@@ -404,8 +411,8 @@ static bool scripted(enum core_reason r)
 {
     static const enum core_reason list[] = {CORE_REASON_GUARD_FROZEN, CORE_REASON_GUARD_FOREIGN,
             CORE_REASON_GUARD_SELECTOR, CORE_REASON_GUARD_CAPS, CORE_REASON_GUARD_CAPACITY_IN_USE,
-            CORE_REASON_GUARD_OWNER_MARK, CORE_REASON_CHECK_TWO_PLANS, CORE_REASON_CHECK_TWO_OPEN,
-            CORE_REASON_CHECK_FOREIGN_UNDONE};
+            CORE_REASON_GUARD_OWNER_MARK, CORE_REASON_GUARD_SOLUTION, CORE_REASON_CHECK_TWO_PLANS,
+            CORE_REASON_CHECK_TWO_OPEN, CORE_REASON_CHECK_FOREIGN_UNDONE};
     for (unsigned i = 0; i < sizeof list / sizeof list[0]; i++) {
         if (list[i] == r)
             return true;
@@ -413,16 +420,61 @@ static bool scripted(enum core_reason r)
     return false;
 }
 
-/* One reason: the bug in a scene made for it, and the scene without the bug. */
+/* What the world checks itself: a bug that leads there, and the scene for it.  The core's own
+ * checks are off, so that only the world can see it.  (world-bare-pod-evicted: the deciding half
+ * leaves such nodes alone; test/unit/sim/test_world.c evicts one.) */
+static const struct {
+    const char *name;
+    enum core_reason plant, scene;
+} world_plants[] = {
+        {"world-double-booking", CORE_REASON_CHECK_DOUBLE_OFFER, CORE_REASON_CHECK_DOUBLE_OFFER},
+        {"world-config-key-in-use-deleted", CORE_REASON_CHECK_KEY_IN_USE,
+                CORE_REASON_CHECK_KEY_IN_USE},
+        {"world-cordon-without-reason", CORE_REASON_CHECK_NO_RECORD, CORE_REASON_CHECK_NO_RECORD},
+        {"world-mig-change-outside-window", CORE_REASON_CHECK_WINDOW, CORE_REASON_CHECK_WINDOW},
+        {"world-node-budget", CORE_REASON_CHECK_BUDGET, CORE_REASON_GUARD_BUDGET_NODES},
+        {"world-eviction-budget", CORE_REASON_CHECK_BUDGET, CORE_REASON_GUARD_BUDGET_EVICTIONS},
+};
+
+enum {
+    WORLD_PLANTS = sizeof world_plants / sizeof world_plants[0],
+    PLANTS = CORE_REASON_COUNT + WORLD_PLANTS
+};
+
+static const char *plant_name(uint32_t plant)
+{
+    return plant < CORE_REASON_COUNT ? core_reason_name((enum core_reason)plant)
+                                     : world_plants[plant - CORE_REASON_COUNT].name;
+}
+
+/* True for one that --plant asks for. */
+static bool plant_asked(const struct options *o, uint32_t plant)
+{
+    if (plant < CORE_REASON_COUNT && !is_guard_or_check((enum core_reason)plant))
+        return false;
+    return strcmp(o->plant, "all") == 0 || strcmp(o->plant, plant_name(plant)) == 0;
+}
+
+static struct run plant_run(const struct options *o, uint32_t plant)
+{
+    enum core_reason reason = (enum core_reason)plant;
+    if (plant < CORE_REASON_COUNT)
+        return (struct run){.options = o, .plant = reason, .scene = reason};
+    uint32_t i = plant - CORE_REASON_COUNT;
+    return (struct run){.options = o,
+            .plant = world_plants[i].plant,
+            .scene = world_plants[i].scene,
+            .world_judges = true};
+}
+
+/* One bug in a scene made for it, and the scene without the bug. */
 static int run_plant(uint32_t index, void *ret_result, const void *context)
 {
     const struct options *o = context;
     struct catch *c = ret_result;
-    enum core_reason reason = (enum core_reason)index;
-    bool named = strcmp(o->plant, "all") == 0 || strcmp(o->plant, core_reason_name(reason)) == 0;
-    if (!is_guard_or_check(reason) || !named)
+    if (!plant_asked(o, index))
         return 0;
-    struct run run = {.options = o, .plant = reason, .scene = reason};
+    struct run run = plant_run(o, index);
     struct outcome *outcome = mem_alloc(1, sizeof *outcome);
     int rc = 0;
     for (uint32_t seed = 0; seed < PLANT_SEEDS && rc == 0 && c->seeds == 0; seed++) {
@@ -439,6 +491,7 @@ static int run_plant(uint32_t index, void *ret_result, const void *context)
     }
     memset(outcome, 0, sizeof *outcome);
     run.plant = CORE_REASON_NONE;
+    run.world_judges = false;
     if (rc == 0 && c->seeds > 0)
         rc = run_seed(c->seeds - 1, outcome, &run);
     (void)snprintf(c->without, sizeof c->without, "%.150s", outcome->violation);
@@ -446,10 +499,18 @@ static int run_plant(uint32_t index, void *ret_result, const void *context)
     return rc;
 }
 
+/* The world must be the one to see what is planted for it, a check what is planted for that. */
+static bool caught_well(uint32_t plant, const struct catch *c)
+{
+    const char *name = plant_name(plant);
+    bool named = strncmp(name, "guard-", 6) == 0 || strstr(c->by, name) != NULL;
+    return c->seeds > 0 && c->without[0] == '\0' && named;
+}
+
 static int plants(const struct options *o, struct err *reterr)
 {
     struct bench_jobs jobs = {
-            .count = CORE_REASON_COUNT,
+            .count = PLANTS,
             .processes = (uint32_t)o->jobs,
             .result_size = sizeof(struct catch),
             .run = run_plant,
@@ -463,24 +524,24 @@ static int plants(const struct options *o, struct err *reterr)
     const struct catch *catches = memory;
     uint32_t asked = 0, caught = 0, others = 0;
     (void)puts("planted bug                               seeds  caught by");
-    for (unsigned r = 0; r < CORE_REASON_COUNT; r++) {
-        const struct catch *c = &catches[r];
-        bool named = strcmp(o->plant, "all") == 0 || strcmp(o->plant, core_reason_name(r)) == 0;
-        if (!is_guard_or_check(r) || !named)
+    for (uint32_t p = 0; p < PLANTS; p++) {
+        const struct catch *c = &catches[p];
+        if (!plant_asked(o, p))
             continue;
         asked++;
-        bool good = c->seeds > 0 && c->without[0] == '\0';
-        bool other = !good && scripted((enum core_reason)r);
+        bool good = caught_well(p, c);
+        bool other = !good && p < CORE_REASON_COUNT && scripted((enum core_reason)p);
         const char *by = c->seeds > 0 ? c->by
                          : other      ? "not reached here; test/prop/core/test_plants.c catches it"
                                       : "NOBODY SAW IT";
         caught += good;
         others += other;
-        (void)printf("%-40s %6u  %s%s%s\n", core_reason_name(r), c->seeds, by,
+        (void)printf("%-40s %6u  %s%s%s%s\n", plant_name(p), c->seeds, by,
+                good || other ? "" : " (NOT WHAT WAS EXPECTED)",
                 c->without[0] != '\0' ? "; WITHOUT IT: " : "", c->without);
     }
-    (void)printf("%u guards and checks: %u planted bugs caught here, %u in test_plants.c, "
-                 "%d did not run\n",
+    (void)printf("%u guards, checks and checks of the world: %u planted bugs caught here, %u in "
+                 "test_plants.c, %d did not run\n",
             asked, caught, others, failed);
     bench_jobs_release(&jobs, memory);
     if (asked == 0)

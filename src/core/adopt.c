@@ -125,6 +125,11 @@ static void take_up(struct core *c, uint32_t node, const struct core_record *rec
     switch (record->state) {
     case CORE_RECORD_REST:
         r->retry_mono_ns = mono_of(c, record->retry_wall_ns);
+        r->to = record->to;
+        r->from = record->from;
+        r->owes = r->to.mig_key[0] != 0 && r->from.mig_key[0] != 0;
+        if (r->owes)
+            layouts_from_key(c, node, &r->from);
         return;
     case CORE_RECORD_HOLD:
         r->held = true;

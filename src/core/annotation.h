@@ -20,7 +20,9 @@ enum core_record_state {
     CORE_RECORD_UNDO,    /* it runs back to `from` */
     CORE_RECORD_HOLD,    /* closed to new pods by us, at rest */
     CORE_RECORD_RETIRE,  /* being emptied so that it can go */
-    CORE_RECORD_REST,    /* nothing runs: an earlier attempt ended badly; see retry */
+    CORE_RECORD_REST,    /* nothing runs: an earlier attempt ended badly; see retry.  With the MIG
+                            keys of `to` and `from` set the node is half-way between them, and
+                            `from` is to be brought back */
     CORE_RECORD_STATE_COUNT
 };
 

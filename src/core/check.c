@@ -22,6 +22,14 @@ static bool runs(const struct core_record *record)
 
 /* ---- actions ---- */
 
+/* A node that is to be retired disrupts only while somebody is on it. */
+static bool empties(const struct core *c, const struct core_request *q)
+{
+    uint32_t node = core_picture_node(core_pic(c), q->action.target);
+    return q->rollout->plan.kind == CORE_PLAN_RETIRE && node != CORE_NO_INDEX &&
+           core_pic(c)->nodes[node].pod_count > 0;
+}
+
 static void check_budget(struct core *c, const struct core_request *q)
 {
     const struct policy *p = core_pic(c)->policy;
@@ -32,7 +40,8 @@ static void check_budget(struct core *c, const struct core_request *q)
             core_evictions_in_hour(c, q->action.cluster) >= p->max_evictions_per_hour)
         core_violate(c, CORE_REASON_CHECK_BUDGET, q->action.target);
     bool claims = r != NULL && core_rollout_step(r) == CORE_STEP_CLAIM && !r->adopted &&
-                  r->direction == CORE_DIRECTION_FORWARD && r->plan.kind == CORE_PLAN_CONFIG;
+                  r->direction == CORE_DIRECTION_FORWARD &&
+                  (r->plan.kind == CORE_PLAN_CONFIG || empties(c, q));
     if (claims && r->try.attempt == 0 &&
             core_nodes_in_change(c, q->action.cluster) > p->max_nodes_in_change)
         core_violate(c, CORE_REASON_CHECK_BUDGET, q->action.target);

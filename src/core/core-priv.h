@@ -90,6 +90,8 @@ struct core_rollout {
     bool claimed;   /* a write of this rollout to the Node was issued: it counts in the budget */
     bool wrote;     /* a write to the Node was issued: it can no longer be just dropped */
     bool uncordons; /* the cordon is ours to lift at the end */
+    /* At rest half-way between two MIG configs: `from` is to be brought back at retry_mono_ns. */
+    bool owes;
     struct core_intent intent;
     char record[CORE_ANNOTATION_MAX + 1]; /* the annotation that the node should carry */
     uint32_t record_len;
@@ -158,7 +160,6 @@ struct core {
     struct core_picture_store store;
     struct core_decider *decider;
     struct core_now now;
-    int64_t started_wall_ns;
     bool started;
     struct arena *step; /* of this step's output */
 
@@ -175,6 +176,7 @@ struct core {
 
     struct core_eviction *evictions; /* of the last hour, oldest first */
     uint32_t eviction_count, eviction_cap;
+    bool evictions_known[CORE_CLUSTERS_MAX]; /* those of a controller before us were counted */
     struct map_u64 approvals;
     int64_t collect_mono_ns; /* of the last collection */
     struct core_try collect_try;
@@ -260,6 +262,9 @@ void core_try_drop(struct core *c, struct core_try *try);
 /* A decision without seq, time and text; `why` is one line or NULL. */
 void core_log(struct core *c, const struct core_decision *decision, const char *why);
 
+/* An eviction that counts in the budget of the hour after `mono_ns`. */
+void core_eviction_add(struct core *c, uint16_t cluster, int64_t mono_ns);
+
 void core_violate(struct core *c, enum core_reason check, uint64_t uid);
 uint64_t core_config_target(uint16_t cluster, enum core_config_map map, struct str key);
 
@@ -280,6 +285,7 @@ enum core_reason core_guard_assign(
 enum core_reason core_guard_move(const struct core *c, bool strict);
 bool core_in_window(const struct core *c, int64_t *ret_next_start_wall_ns);
 uint32_t core_evictions_in_hour(const struct core *c, uint16_t cluster);
+void core_evictions_take_over(struct core *c); /* once per cluster, when its lists are complete */
 uint32_t core_nodes_in_change(const struct core *c, uint16_t cluster);
 bool core_pod_must_go(const struct core *c, const struct core_pod_view *pod, uint16_t clear_gpus);
 

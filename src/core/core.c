@@ -175,7 +175,6 @@ void core_step(struct core *c, const struct core_now *now, const struct core_fac
             .epoch = now->epoch};
     if (!c->started) {
         c->started = true;
-        c->started_wall_ns = c->now.wall_ns;
         c->collect_mono_ns = c->now.mono_ns;
     }
     arena_reset(c->step);
@@ -187,6 +186,7 @@ void core_step(struct core *c, const struct core_now *now, const struct core_fac
 
     for (uint32_t i = 0; i < fact_count; i++)
         take_fact(c, &facts[i]);
+    core_evictions_take_over(c);
     core_ops_expire(c);
     solve_advance(c);
     for (uint32_t i = 0; i < core_pic(c)->node_count; i++)

@@ -18,6 +18,7 @@ struct core_options {
     /* Test only, by enum core_reason: a guard's entry switches the guard off; a check's entry makes
      * the core commit the fault that the check is there to find. */
     bool plant_bug[CORE_REASON_COUNT];
+    bool checks_off; /* test only: so that what the world sees of a planted bug shows */
 };
 
 /* A core that knows nothing yet; it acts only when each source that a guard reads is in SYNC.

@@ -55,23 +55,57 @@ uint32_t core_evictions_in_hour(const struct core *c, uint16_t cluster)
     return n;
 }
 
+/* The time between two pods' creation, as the API server saw it. */
+static int64_t older_by(int64_t newest_wall_ns, const struct core_pod_fact *p)
+{
+    return num_max_i64(newest_wall_ns, p->created_wall_ns) - p->created_wall_ns;
+}
+
+static int64_t newest_pod(const struct core_picture *pic, uint16_t cluster)
+{
+    int64_t newest = 0;
+    for (uint32_t i = 0; i < pic->pod_count; i++) {
+        if (pic->pods[i].live && pic->pods[i].fact.cluster == cluster)
+            newest = num_max_i64(newest, pic->pods[i].fact.created_wall_ns);
+    }
+    return newest;
+}
+
 /* What a controller before us may have evicted in the hour that ends now.  Whom it evicted is not
- * written anywhere, but each of them was made anew by its owner: the pods that are younger than an
- * hour and older than this controller bound their number.  So a restart cannot double the budget.
- */
-static uint32_t evictions_before_us(const struct core *c, uint16_t cluster)
+ * written anywhere, but each of them is going away still, or not made anew yet, or was made anew
+ * within the hour: those are counted as if all had been evicted.  Our clock may be wrong: ages are
+ * taken from the newest pod. */
+static void take_over(struct core *c, uint16_t cluster)
 {
     const struct core_picture *pic = core_pic(c);
-    int64_t since = c->now.wall_ns - CORE_HOURS(1);
-    uint32_t n = 0;
-    if (c->now.epoch <= 1 || since > c->started_wall_ns)
-        return 0;
+    int64_t newest = newest_pod(pic, cluster);
     for (uint32_t i = 0; i < pic->pod_count; i++) {
         const struct core_pod_fact *p = &pic->pods[i].fact;
-        n += pic->pods[i].live && p->cluster == cluster && p->owner != 0 &&
-             p->created_wall_ns > since && p->created_wall_ns <= c->started_wall_ns;
+        if (!pic->pods[i].live || p->cluster != cluster || p->owner == 0)
+            continue;
+        if (p->phase == CORE_POD_TERMINATING) {
+            core_eviction_add(c, cluster, c->now.mono_ns);
+        } else if (older_by(newest, p) < CORE_HOURS(1)) {
+            core_eviction_add(c, cluster, c->now.mono_ns - older_by(newest, p));
+        }
     }
-    return n;
+    for (uint32_t i = 0; i < pic->owner_count; i++) {
+        const struct core_owner_view *o = &pic->owners[i];
+        uint32_t there = o->running_count + o->pending_count;
+        for (uint32_t n = there; o->live && o->fact.cluster == cluster && n < o->fact.replicas; n++)
+            core_eviction_add(c, cluster, c->now.mono_ns);
+    }
+}
+
+void core_evictions_take_over(struct core *c)
+{
+    for (uint16_t cluster = 0; c->now.epoch > 1 && cluster < CORE_CLUSTERS_MAX; cluster++) {
+        const bool *sync = core_pic(c)->sync[cluster];
+        if (c->evictions_known[cluster] || !sync[CORE_SOURCE_PODS] || !sync[CORE_SOURCE_OWNERS])
+            continue;
+        c->evictions_known[cluster] = true;
+        take_over(c, cluster);
+    }
 }
 
 /* A rollout counts from its claim until the node is given back; a retiring node only until it is
@@ -306,7 +340,9 @@ enum core_reason core_guard_claim(const struct core *c, uint32_t node, const str
 {
     uint16_t cluster = core_pic(c)->nodes[node].fact.cluster;
     enum core_reason no = guard_sync(c, cluster, strict);
-    if (no == CORE_REASON_NONE && !(r->plan.kind == CORE_PLAN_RELEASE))
+    /* What is brought back was begun under the policy: a mode that has changed does not hold it. */
+    if (no == CORE_REASON_NONE && r->plan.kind != CORE_PLAN_RELEASE &&
+            r->reason != CORE_REASON_RESTORE)
         no = guard_policy(c, technique_of(r->change), r->content_id, strict);
     if (no == CORE_REASON_NONE)
         no = guard_node_is_ours(c, node, r, strict);
@@ -399,7 +435,7 @@ enum core_reason core_guard_evict(
     bool bare = p->owner == CORE_NO_INDEX || pic->owners[p->owner].fact.kind == MODEL_OWNER_BARE;
     if (bare && on(c, CORE_REASON_GUARD_BARE_POD, strict))
         return CORE_REASON_GUARD_BARE_POD;
-    uint32_t used = core_evictions_in_hour(c, cluster) + evictions_before_us(c, cluster);
+    uint32_t used = core_evictions_in_hour(c, cluster);
     uint32_t allowed = pic->policy->max_evictions_per_hour;
     if (used >= allowed && on(c, CORE_REASON_GUARD_BUDGET_EVICTIONS, strict)) {
         core_why_add(why, "evictions_in_hour", used);

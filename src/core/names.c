@@ -28,6 +28,8 @@ static const char *const reason_texts[CORE_REASON_COUNT] = {
         [CORE_REASON_STATE_FAILED] = "mig-manager reported that it failed",
         [CORE_REASON_VERIFY_FAILED] = "the node does not show what was asked of it",
         [CORE_REASON_RETRY] = "an earlier attempt was given up and its waiting time is over",
+        [CORE_REASON_RESTORE] =
+                "an earlier change was left half-way; its originals are brought back",
         [CORE_REASON_NODE_GONE] = "the Node object is gone",
         [CORE_REASON_OWNER_MUST_ACT] = "the pods' owner has to change its own template",
         [CORE_REASON_COLLECT] = "no node names this config key any more",

@@ -23,6 +23,7 @@
     X(STATE_FAILED, "state-failed")                                                                \
     X(VERIFY_FAILED, "verify-failed")                                                              \
     X(RETRY, "retry")                                                                              \
+    X(RESTORE, "restore-originals")                                                                \
     X(NODE_GONE, "node-gone")                                                                      \
     X(OWNER_MUST_ACT, "owner-must-act")                                                            \
     X(COLLECT, "collect-old-key")                                                                  \

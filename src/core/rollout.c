@@ -11,8 +11,9 @@
 /* TUNING: after a change that ended badly the node is left alone this long, doubling. */
 static const int64_t RETRY_FIRST_NS = CORE_MINUTES(10);
 static const int64_t RETRY_MAX_NS = CORE_HOURS(6);
-static const int64_t HOLD_NS = CORE_HOURS(6);    /* a hold that nobody renews is lifted */
-static const int64_t REFUSAL_NS = CORE_HOURS(1); /* the same refusal is told again after */
+static const int64_t HOLD_NS = CORE_HOURS(6);           /* a hold that nobody renews is lifted */
+static const int64_t REFUSAL_NS = CORE_HOURS(1);        /* the same refusal is told again after */
+static const int64_t WINDOW_WAIT_NS = CORE_MINUTES(10); /* of a node that is closed and empty */
 
 /* ---- the record ---- */
 
@@ -32,13 +33,19 @@ void core_rollout_record(struct core *c, struct core_rollout *r, enum core_recor
     } else if (r->retry_mono_ns > c->now.mono_ns) {
         record.retry_wall_ns = c->now.wall_ns + (r->retry_mono_ns - c->now.mono_ns);
     }
-    if (state == CORE_RECORD_REST) {
+    if (state == CORE_RECORD_REST && !r->owes) {
         record.to = (struct core_setup){.replicas = r->to.replicas};
         record.from = (struct core_setup){.replicas = r->from.replicas};
     }
     struct buf out = BUF_INIT(CORE_ANNOTATION_MAX);
     r->record_len = 0;
-    if (core_record_write(&record, &out, NULL) == 0) {
+    if (r->owes && core_record_write(&record, &out, NULL) != 0) {
+        r->owes = false; /* no room for the originals: what a person then finds is the reason */
+        buf_clear(&out);
+        core_rollout_record(c, r, state);
+        return;
+    }
+    if (out.len > 0 || core_record_write(&record, &out, NULL) == 0) {
         r->record_len = (uint32_t)out.len;
         memcpy(r->record, out.ptr, out.len);
     }
@@ -220,10 +227,12 @@ static void name_copy(struct core_rollout *r, struct str name)
         memcpy(r->name, name.ptr, len);
 }
 
-/* Fills `next` with the rollout that `intent` asks of a node that is at rest, held or retiring. */
+/* Fills `next` with the rollout that `intent` asks of a node that is at rest, held or retiring. One
+ * that brings originals back leads exactly there. */
 static void rollout_prepare(
         struct core *c, uint32_t node, const struct core_intent *intent, struct core_rollout *next)
 {
+    const struct core_setup originals = next->from;
     const struct core_node_fact *f = &core_pic(c)->nodes[node].fact;
     enum core_plan_kind kind = plan_kind(intent);
     bool ours = next->held || core_rollout_active(next); /* the cordon that is there already */
@@ -232,6 +241,7 @@ static void rollout_prepare(
     next->change = intent->change;
     next->reason = intent->reason;
     next->turned = CORE_REASON_NONE;
+    next->owes = false;
     next->intent = *intent;
     next->intent.why[sizeof(next->intent.why) - 1] = 0;
     next->since_wall_ns = c->now.wall_ns;
@@ -239,8 +249,11 @@ static void rollout_prepare(
     name_copy(next, f->name);
     core_setup_read(core_pic(c), node, &next->from);
     next->to = next->from;
-    if (kind == CORE_PLAN_CONFIG)
+    if (kind == CORE_PLAN_CONFIG && intent->reason == CORE_REASON_RESTORE) {
+        next->to = originals;
+    } else if (kind == CORE_PLAN_CONFIG) {
         core_setup_from_target(&intent->target, &next->from, f->gpu_count, &next->to);
+    }
     if (next->from.mig_key[0] == 0 && next->to.mig_key[0] != 0)
         core_setup_mig_off(f->gpu_count, &next->from);
     if (kind == CORE_PLAN_CONFIG && ours && setup_same(&next->from, &next->to))
@@ -358,13 +371,41 @@ static void back_off(struct core *c, struct core_rollout *r)
     r->retry_mono_ns = c->now.mono_ns + num_min_i64(RETRY_FIRST_NS << shift, RETRY_MAX_NS);
 }
 
+static bool restores(const struct core_rollout *r)
+{
+    return r->direction == CORE_DIRECTION_FORWARD && r->reason == CORE_REASON_RESTORE;
+}
+
+/* The rollout was the way back itself: what it was to bring back are the originals still. */
+static void originals_keep(struct core_rollout *r)
+{
+    struct core_setup originals = r->to;
+    r->to = r->from;
+    r->from = originals;
+}
+
+/* How long until the MIG label may be written; a policy without windows may get some. */
+static int64_t until_window_ns(const struct core *c)
+{
+    int64_t next = 0;
+    if (core_in_window(c, &next))
+        return 0;
+    return next == INT64_MAX ? RETRY_MAX_NS : next - c->now.wall_ns;
+}
+
 static void abandon(struct core *c, uint32_t node, enum core_reason why)
 {
     struct core_rollout *r = &c->rollouts[node];
+    const struct core_node_fact *f = &core_pic(c)->nodes[node].fact;
+    if (restores(r))
+        originals_keep(r);
+    r->owes = str_eq_c(f->mig_config, r->to.mig_key) && r->from.mig_key[0] != 0 &&
+              strcmp(r->from.mig_key, r->to.mig_key) != 0;
+    if (r->owes)
+        r->retry_mono_ns = num_max_i64(r->retry_mono_ns, c->now.mono_ns + until_window_ns(c));
     r->direction = CORE_DIRECTION_ABANDON;
     r->turned = why;
-    core_plan_make(
-            CORE_PLAN_RELEASE, &r->from, &r->to, &core_pic(c)->nodes[node].fact.caps, &r->plan);
+    core_plan_make(CORE_PLAN_RELEASE, &r->from, &r->to, &f->caps, &r->plan);
     core_rollout_enter(c, r, 0);
 }
 
@@ -378,6 +419,11 @@ static void undo(struct core *c, uint32_t node, enum core_reason why)
     /* A raise in place lets pods in: taking the ids away again could hand a GPU out twice. */
     if (back.plugin_changes && back.clear_gpus == 0) {
         abandon(c, node, why);
+        return;
+    }
+    /* The MIG label waits for a window; a node does not, closed and empty, for hours. */
+    if (back.mig_changes && until_window_ns(c) > WINDOW_WAIT_NS) {
+        abandon(c, node, CORE_REASON_GUARD_WINDOW);
         return;
     }
     r->direction = CORE_DIRECTION_UNDO;
@@ -394,8 +440,12 @@ void core_rollout_turn(struct core *c, uint32_t node, enum core_reason why)
         back_off(c, r);
     if (!r->wrote) {
         core_rollout_log(c, node, CORE_VERDICT_UNDONE, why, NULL);
+        if (restores(r)) {
+            originals_keep(r);
+            r->owes = true;
+        }
         rest(c, node);
-    } else if (r->direction == CORE_DIRECTION_FORWARD) {
+    } else if (r->direction == CORE_DIRECTION_FORWARD && !restores(r)) {
         undo(c, node, why);
     } else {
         abandon(c, node, why);
@@ -489,6 +539,35 @@ static void hold_expire(struct core *c, uint32_t node)
     core_rollout_begin(c, node, &lift);
 }
 
+/* Brings the originals back once the waiting time is over: begun like any change, under its guards,
+ * because pods may have come meanwhile.  Refused, it is asked for again later. */
+static void restore(struct core *c, uint32_t node)
+{
+    struct core_rollout *r = &c->rollouts[node];
+    const struct core_node_fact *f = &core_pic(c)->nodes[node].fact;
+    const bool *sync = core_pic(c)->sync[f->cluster];
+    if (!r->owes || core_rollout_active(r) || c->now.mono_ns < r->retry_mono_ns ||
+            !sync[CORE_SOURCE_NODES] || !sync[CORE_SOURCE_CONFIG])
+        return;
+    uint32_t key = core_picture_config(
+            core_pic(c), f->cluster, CORE_CONFIG_MIG, str_from(r->from.mig_key));
+    if (!str_eq_c(f->mig_config, r->to.mig_key) || key == CORE_NO_INDEX) {
+        r->owes = false; /* somebody's hand was there first, or took the way back away */
+        return;
+    }
+    struct core_intent back = {.kind = CORE_INTENT_NODE,
+            .change = CORE_CHANGE_MIG_RELAYOUT,
+            .reason = CORE_REASON_RESTORE,
+            .cluster = f->cluster,
+            .node = r->uid,
+            .target.replicas = r->from.replicas};
+    core_rollout_begin(c, node, &back);
+    if (!core_rollout_active(r)) {
+        int64_t wait = num_max_i64(until_window_ns(c), RETRY_FIRST_NS);
+        r->retry_mono_ns = c->now.mono_ns + wait;
+    }
+}
+
 void core_rollout_advance(struct core *c, uint32_t node)
 {
     enum { WALK_MAX = 4 * CORE_PLAN_STEPS_MAX };
@@ -509,6 +588,7 @@ void core_rollout_advance(struct core *c, uint32_t node)
          * its cordon would be there without anybody who answers for it. */
         core_adopt(c, node);
     }
+    restore(c, node);
     if (c->now.mono_ns < r->retry_mono_ns)
         core_wake(c, r->retry_mono_ns);
     hold_expire(c, node);

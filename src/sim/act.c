@@ -72,7 +72,8 @@ void sim_act(struct sim_world *w, const struct core_action *a)
     }
     uint32_t write = w->write_count++;
     struct sim_write *wr = &w->writes[write];
-    *wr = (struct sim_write){.action = *a, .epoch = w->epoch, .open = true};
+    *wr = (struct sim_write){
+            .action = *a, .epoch = w->epoch, .asked_wall_ns = sim_feed_wall(w), .open = true};
     if (a->kind == CORE_ACTION_CONFIG_PUT || a->kind == CORE_ACTION_CONFIG_DELETE) {
         wr->action.config.key = keep(wr, 0, a->config.key);
         wr->action.config.text = keep(wr, 1, a->config.text);
@@ -84,7 +85,7 @@ void sim_act(struct sim_world *w, const struct core_action *a)
     } else if (a->kind == CORE_ACTION_OWNER_PATCH) {
         wr->action.owner.pool = keep(wr, 0, a->owner.pool);
     }
-    wr->fault = sim_fault_write(w);
+    wr->fault = sim_fault_write(w, a);
     if (wr->fault != SIM_FAULT_COUNT)
         sim_cover_write(w, a, wr->fault);
     int64_t lag = prng_between(&w->rng[SIM_STREAM_API], 5, 200) * 1000000;
@@ -150,7 +151,7 @@ static bool set_label(char *label, struct str value)
     return true;
 }
 
-static uint32_t patch_node(struct sim_world *w, const struct core_action *a)
+static uint32_t patch_node(struct sim_world *w, const struct core_action *a, int64_t asked_wall_ns)
 {
     uint32_t node = sim_row(SIM_UID_NODE, a->target, w->node_count);
     if (node == SIM_NONE || !w->nodes[node].live)
@@ -177,12 +178,15 @@ static uint32_t patch_node(struct sim_world *w, const struct core_action *a)
             n->annotation = mem_alloc(a->node.annotation.len + 1, 1);
             memcpy(n->annotation, a->node.annotation.ptr, a->node.annotation.len);
         }
+        sim_audit_claim(w, node);
     }
     sim_node_changed(w, node);
     if (plugin)
         sim_plugin_notice(w, node);
-    if (mig)
+    if (mig) {
+        sim_audit_mig(w, node, asked_wall_ns);
         sim_mig_notice(w, node);
+    }
     return 0;
 }
 
@@ -210,11 +214,10 @@ static uint32_t evict_pod(struct sim_world *w, const struct core_action *a)
     const struct sim_owner *o = &w->owners[p->owner];
     if (p->phase == SIM_POD_RUNNING && !budget_left(w, o))
         return 429;
-    if (o->spec->kind == MODEL_OWNER_BARE)
-        sim_world_violate(w, "world-bare-pod-evicted", a->target);
     if (sim_world_measuring(w))
         w->harm.evictions++;
     p->evicted = true;
+    sim_audit_eviction(w, pod);
     sim_pod_stop(w, pod);
     return 0;
 }
@@ -282,7 +285,7 @@ static uint32_t assign_pod(struct sim_world *w, const struct core_action *a)
     return 0;
 }
 
-static uint32_t perform(struct sim_world *w, const struct core_action *a)
+static uint32_t perform(struct sim_world *w, const struct core_action *a, int64_t asked_wall_ns)
 {
     switch (a->kind) {
     case CORE_ACTION_CONFIG_PUT:
@@ -290,7 +293,7 @@ static uint32_t perform(struct sim_world *w, const struct core_action *a)
     case CORE_ACTION_CONFIG_DELETE:
         return delete_config(w, a);
     case CORE_ACTION_NODE_PATCH:
-        return patch_node(w, a);
+        return patch_node(w, a, asked_wall_ns);
     case CORE_ACTION_POD_EVICT:
         return evict_pod(w, a);
     case CORE_ACTION_OWNER_PATCH:
@@ -323,7 +326,7 @@ void sim_act_write(struct sim_world *w, uint32_t write)
     if (wr->fault != SIM_FAULT_COUNT)
         sim_fault_count(w, wr->fault, a.kind, node);
     if (wr->fault == SIM_FAULT_COUNT || wr->fault == SIM_FAULT_UNKNOWN_DONE) {
-        o.http_status = perform(w, &a);
+        o.http_status = perform(w, &a, wr->asked_wall_ns);
         if (o.http_status != 0) {
             o.outcome = CORE_OUTCOME_REJECTED;
             o.retry_after_ns = o.http_status == 429 ? 10 * SIM_SECOND : 0;

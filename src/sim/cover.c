@@ -5,13 +5,12 @@
  * that lasts (a lost watch, a dead node, a wrong clock ...) once in every step that a rollout was
  * at while it was in force.
  *
- * Some steps are over within a second, and a fault drawn by the hour never meets them: half of the
- * node-hour faults therefore wait for the next node whose rollout comes to a cell drawn evenly. */
+ * Some steps are over within a second, and some are rare: a fault drawn by the hour never meets
+ * them.  So half of the faults do not strike where they were drawn but lie in wait: a cell is drawn
+ * evenly, and the next rollout that comes to it is struck there. */
 #include "sim/world-priv.h"
 
 #include <assert.h>
-
-enum { AMBUSHES_MAX = 4096 };
 
 static bool status_of(
         const struct sim_world *w, uint32_t node, struct core_rollout_status *ret_status)
@@ -63,30 +62,49 @@ static uint32_t in_force(const struct sim_world *w, uint32_t node)
 }
 
 /* Adds the faults of `mask` to the cells that the rollout came to in the controller's step. */
-static void count_entered(struct sim_world *w, const struct core_rollout_status *s, uint32_t mask)
+static void count_cells(struct sim_world *w, const struct core_rollout_status *s, uint32_t mask)
 {
     struct sim_coverage *c = w->config->coverage;
     for (unsigned state = 0; c != NULL && state < CORE_ROLLOUT_STATE_COUNT; state++) {
         for (unsigned step = 0; s->entered[state] >> step != 0; step++) {
-            if ((s->entered[state] >> step & 1) == 0)
-                continue;
-            c->visits[step][state]++;
-            for (unsigned f = 0; mask >> f != 0; f++)
+            for (unsigned f = 0; (s->entered[state] >> step & 1) != 0 && mask >> f != 0; f++)
                 c->table[step][state][f] += mask >> f & 1;
         }
     }
 }
 
-/* The first fault that waits for this cell strikes the node that came to it. */
+static void count_visits(struct sim_world *w, const struct core_rollout_status *s)
+{
+    struct sim_coverage *c = w->config->coverage;
+    for (unsigned state = 0; c != NULL && state < CORE_ROLLOUT_STATE_COUNT; state++) {
+        for (unsigned step = 0; s->entered[state] >> step != 0; step++)
+            c->visits[step][state] += s->entered[state] >> step & 1;
+    }
+}
+
+static bool is_write_fault(unsigned f)
+{
+    return f <= SIM_FAULT_UNKNOWN_LOST;
+}
+
+/* Away from a run of its own mig-manager can only fail when it restarts. */
+static bool strike(struct sim_world *w, uint32_t node, enum core_step_kind step, enum sim_fault f)
+{
+    if (f == SIM_FAULT_MIG_FAILED && step != CORE_STEP_SET_MIG)
+        return sim_mig_restart_fails(w, node);
+    return sim_fault_strike(w, node, f);
+}
+
+/* A fault that waits for this cell strikes the node that came to it: one a visit. */
 static void spring(struct sim_world *w, uint32_t node, const struct core_rollout_status *s)
 {
-    for (uint32_t i = 0; i < w->ambush_count; i++) {
-        struct sim_ambush a = w->ambushes[i];
-        if (a.step != s->step || a.state != s->state)
-            continue;
-        if (sim_fault_strike(w, node, a.fault))
-            w->ambushes[i] = w->ambushes[--w->ambush_count];
-        return;
+    uint32_t *waiting = &w->ambushes[s->step][s->state];
+    for (unsigned f = SIM_FAULT_UNKNOWN_LOST + 1; *waiting >> f != 0; f++) {
+        bool here = (*waiting >> f & 1) != 0 && f != SIM_FAULT_KILLED;
+        if (here && strike(w, node, s->step, (enum sim_fault)f)) {
+            *waiting &= ~(1u << f);
+            return;
+        }
     }
 }
 
@@ -105,8 +123,10 @@ void sim_cover_mark(struct sim_world *w, bool stepped)
         uint32_t mask = in_force(w, node);
         uint32_t fresh = mask & ~n->cover_mask;
         n->cover_mask = mask;
-        if (stepped)
-            count_entered(w, &s, mask);
+        if (stepped) {
+            count_visits(w, &s);
+            count_cells(w, &s, mask);
+        }
         for (unsigned f = 0; active && !entered && fresh >> f != 0; f++) {
             if (fresh >> f & 1)
                 count_cell(w, &s, (enum sim_fault)f);
@@ -121,10 +141,38 @@ void sim_cover_strike(struct sim_world *w, uint32_t node, enum sim_fault f)
         count_cell(w, &s, f);
 }
 
-void sim_cover_kill(struct sim_world *w)
+bool sim_cover_spring_kill(struct sim_world *w)
 {
-    for (uint32_t i = 0; i < w->nodes_live.count; i++)
-        sim_cover_strike(w, w->nodes_live.items[i], SIM_FAULT_KILLED);
+    const uint32_t bit = 1u << SIM_FAULT_KILLED;
+    struct core_rollout_status s;
+    for (uint32_t i = 0; i < w->nodes_live.count; i++) {
+        (void)status_of(w, w->nodes_live.items[i], &s);
+        for (unsigned state = 0; state < CORE_ROLLOUT_STATE_COUNT; state++) {
+            for (unsigned step = 0; s.entered[state] >> step != 0; step++) {
+                uint32_t *waiting = &w->ambushes[step][state];
+                if ((s.entered[state] >> step & 1) != 0 && (*waiting & bit) != 0) {
+                    *waiting &= ~bit;
+                    return true;
+                }
+            }
+        }
+    }
+    return false;
+}
+
+/* A controller that dies before anything left it is seen by nobody in the steps that it has just
+ * passed: it might as well have died in any of them. */
+void sim_cover_kill(struct sim_world *w, bool early)
+{
+    struct core_rollout_status s;
+    for (uint32_t i = 0; i < w->nodes_live.count; i++) {
+        bool active = status_of(w, w->nodes_live.items[i], &s);
+        bool entered = active && (s.entered[s.state] >> s.step & 1) != 0;
+        if (early)
+            count_cells(w, &s, 1u << SIM_FAULT_KILLED);
+        if (active && !(early && entered))
+            count_cell(w, &s, SIM_FAULT_KILLED);
+    }
 }
 
 /* The node whose rollout writes this key: the first that is at the step that does. */
@@ -141,9 +189,10 @@ static uint32_t publisher_of(const struct sim_world *w, const struct core_action
     return SIM_NONE;
 }
 
-void sim_cover_write(struct sim_world *w, const struct core_action *a, enum sim_fault f)
+/* Where the rollout stands that issued a write; false when none did. */
+static bool cell_of_write(const struct sim_world *w, const struct core_action *a,
+        struct core_rollout_status *ret_status)
 {
-    struct core_rollout_status s;
     uint32_t node = SIM_NONE;
     if (a->kind == CORE_ACTION_NODE_PATCH)
         node = sim_row(SIM_UID_NODE, a->target, w->node_count);
@@ -153,34 +202,64 @@ void sim_cover_write(struct sim_world *w, const struct core_action *a, enum sim_
         uint32_t pod = sim_row(SIM_UID_POD, a->target, w->pod_count);
         node = pod == SIM_NONE ? SIM_NONE : w->pods[pod].node;
         /* Another step's eviction is none of the rollout's: a pod is moved. */
-        if (!status_of(w, node, &s) || s.step != CORE_STEP_EVICT)
-            return;
+        return status_of(w, node, ret_status) && ret_status->step == CORE_STEP_EVICT;
     }
-    if (status_of(w, node, &s))
+    return status_of(w, node, ret_status);
+}
+
+void sim_cover_write(struct sim_world *w, const struct core_action *a, enum sim_fault f)
+{
+    struct core_rollout_status s;
+    if (cell_of_write(w, a, &s))
         count_cell(w, &s, f);
 }
 
-void sim_cover_lie_in_wait(struct sim_world *w, enum sim_fault f)
+enum sim_fault sim_cover_spring_write(struct sim_world *w, const struct core_action *a)
 {
-    struct prng *rng = &w->rng[SIM_STREAM_FAULT_NODE];
-    struct sim_ambush cells[CORE_STEP_COUNT * CORE_ROLLOUT_STATE_COUNT] = {0};
-    uint32_t count = 0;
+    struct core_rollout_status s;
+    if (!cell_of_write(w, a, &s))
+        return SIM_FAULT_COUNT;
+    uint32_t *waiting = &w->ambushes[s.step][s.state];
+    for (unsigned f = 0; is_write_fault(f); f++) {
+        if ((*waiting >> f & 1) != 0) {
+            *waiting &= ~(1u << f);
+            return (enum sim_fault)f;
+        }
+    }
+    return SIM_FAULT_COUNT;
+}
+
+/* Cells where it makes sense to wait: a write fault where something is written, a MIG fault where
+ * mig-manager is about to run or, as it may also fail when it restarts, on the way back. */
+static bool waits_at(enum sim_fault f, unsigned step, unsigned state)
+{
+    static const uint32_t writes = 1u << CORE_STEP_PUBLISH_PLUGIN | 1u << CORE_STEP_PUBLISH_MIG |
+                                   1u << CORE_STEP_CLAIM | 1u << CORE_STEP_EVICT |
+                                   1u << CORE_STEP_SET_MIG | 1u << CORE_STEP_SET_PLUGIN |
+                                   1u << CORE_STEP_SET_POOL | 1u << CORE_STEP_RELEASE;
+    if (!core_rollout_cell_reachable((enum core_step_kind)step, (enum core_rollout_state)state))
+        return false;
+    if (is_write_fault(f))
+        return (writes >> step & 1) != 0;
+    if (f == SIM_FAULT_MIG_FAILED && state == CORE_ROLLOUT_UNDOING)
+        return true;
     bool mig = f == SIM_FAULT_MIG_STUCK || f == SIM_FAULT_MIG_FAILED || f == SIM_FAULT_MIG_LIES;
-    for (int step = 0; step < CORE_STEP_COUNT; step++) {
-        for (int state = 0; state < CORE_ROLLOUT_STATE_COUNT; state++) {
-            struct sim_ambush a = {f, (enum core_step_kind)step, (enum core_rollout_state)state};
-            if (core_rollout_cell_reachable(a.step, a.state) &&
-                    (!mig || a.step == CORE_STEP_SET_MIG))
-                cells[count++] = a;
+    return !mig || step == CORE_STEP_SET_MIG;
+}
+
+bool sim_cover_lie_in_wait(struct sim_world *w, struct prng *rng, enum sim_fault f)
+{
+    uint32_t *cells[CORE_STEP_COUNT * CORE_ROLLOUT_STATE_COUNT] = {0};
+    uint32_t count = 0;
+    for (unsigned step = 0; step < CORE_STEP_COUNT; step++) {
+        for (unsigned state = 0; state < CORE_ROLLOUT_STATE_COUNT; state++) {
+            if (waits_at(f, step, state))
+                cells[count++] = &w->ambushes[step][state];
         }
     }
     assert(count > 0);
-    struct sim_ambush chosen = cells[prng_below(rng, count)];
-    if (w->ambush_count == AMBUSHES_MAX)
-        return;
-    if (w->ambush_count == w->ambush_cap) {
-        w->ambush_cap = w->ambush_cap == 0 ? 64 : w->ambush_cap * 2;
-        w->ambushes = mem_grow(w->ambushes, w->ambush_cap, sizeof *w->ambushes);
-    }
-    w->ambushes[w->ambush_count++] = chosen;
+    uint32_t *chosen = cells[prng_below(rng, count)];
+    bool fresh = (*chosen >> f & 1) == 0;
+    *chosen |= 1u << f;
+    return fresh;
 }

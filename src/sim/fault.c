@@ -56,15 +56,33 @@ void sim_fault_count(
     c->cells[kind][change_of(w, node)][f]++;
 }
 
-enum sim_fault sim_fault_write(struct sim_world *w)
+/* True when a fault that was drawn does not strike here: it waits for a rollout to come by. */
+static bool waits(struct sim_world *w, struct prng *rng, enum sim_fault f)
 {
-    struct prng *rng = &w->rng[SIM_STREAM_FAULT_WRITE];
-    if (w->config->faults_ppm == 0 || !prng_chance_ppm(rng, w->config->faults_ppm))
-        return SIM_FAULT_COUNT;
-    return (enum sim_fault)(SIM_FAULT_REJECTED_409 + prng_below(rng, 5));
+    return prng_below(rng, 2) == 0 && sim_cover_lie_in_wait(w, rng, f);
 }
 
-static void lose_watch(struct sim_world *w)
+enum sim_fault sim_fault_write(struct sim_world *w, const struct core_action *a)
+{
+    struct prng *rng = &w->rng[SIM_STREAM_FAULT_WRITE];
+    if (w->config->faults_ppm == 0)
+        return SIM_FAULT_COUNT;
+    if (prng_chance_ppm(rng, w->config->faults_ppm)) {
+        enum sim_fault f = (enum sim_fault)(SIM_FAULT_REJECTED_409 + prng_below(rng, 5));
+        if (!waits(w, rng, f))
+            return f;
+    }
+    return sim_cover_spring_write(w, a);
+}
+
+bool sim_fault_kill(struct sim_world *w)
+{
+    struct prng *rng = &w->rng[SIM_STREAM_FAULT_WRITE];
+    return w->config->faults_ppm > 0 && prng_chance_ppm(rng, w->config->faults_ppm / 5) &&
+           !waits(w, rng, SIM_FAULT_KILLED);
+}
+
+static bool lose_watch(struct sim_world *w)
 {
     struct prng *rng = &w->rng[SIM_STREAM_FAULT_FACTS];
     static const enum core_source sources[] = {CORE_SOURCE_NODES, CORE_SOURCE_PODS,
@@ -72,11 +90,11 @@ static void lose_watch(struct sim_world *w)
     uint16_t cluster = (uint16_t)prng_below(rng, w->scenario->cluster_count);
     enum core_source source = sources[prng_below(rng, 5)];
     if (w->watch_lost[cluster][source])
-        return;
+        return false;
     for (uint32_t i = 0; i < w->direct_count; i++) {
         const struct core_fact *f = &w->direct[i];
         if (f->kind == CORE_FACT_SYNC && f->cluster == cluster && f->source == source)
-            return; /* a list is under way: its end must not be told without it */
+            return false; /* a list is under way: its end must not be told without it */
     }
     w->watch_lost[cluster][source] = true;
     struct core_fact *f = sim_feed_direct(w, CORE_FACT_SYNC, source, cluster);
@@ -84,6 +102,7 @@ static void lose_watch(struct sim_world *w)
     int64_t wait = prng_between(rng, 2, 120) * SIM_SECOND;
     sim_event_add(w, w->now_ns + wait, SIM_EVENT_RELIST, cluster, source);
     sim_fault_count(w, SIM_FAULT_WATCH_LOST, CORE_ACTION_SOLVE, SIM_NONE);
+    return true;
 }
 
 static void lose_samples(struct sim_world *w, bool stale)
@@ -104,44 +123,56 @@ static void lose_samples(struct sim_world *w, bool stale)
     w->direct_count = kept;
 }
 
-static void jump_clock(struct sim_world *w)
+static bool jump_clock(struct sim_world *w)
 {
     struct prng *rng = &w->rng[SIM_STREAM_FAULT_FACTS];
     if (w->skew_ns != 0)
-        return;
+        return false;
     w->skew_ns = prng_between(rng, -3600, 3600) * SIM_SECOND;
-    w->skew_recent_until_ns = w->now_ns + 4 * NUM_NS_PER_HOUR;
     int64_t wait = prng_between(rng, 1, 30) * SIM_MINUTE;
     sim_event_add(w, w->now_ns + wait, SIM_EVENT_CLOCK_BACK, 0, 0);
     sim_fault_count(w, SIM_FAULT_CLOCK_JUMP, CORE_ACTION_SOLVE, SIM_NONE);
+    return true;
+}
+
+/* A fault of what is told; that of samples is in force for one period of theirs. */
+static bool strike_batch(struct sim_world *w, enum sim_fault f)
+{
+    struct prng *rng = &w->rng[SIM_STREAM_FAULT_FACTS];
+    switch ((int)f) {
+    case SIM_FAULT_FACTS_LATE:
+        w->late_until_ns = w->now_ns + prng_between(rng, 1, 60) * SIM_SECOND;
+        break;
+    case SIM_FAULT_SAMPLES_LOST:
+        w->samples_lost_until_ns = w->now_ns + w->period_ns;
+        break;
+    case SIM_FAULT_SAMPLES_STALE:
+        w->samples_stale_until_ns = w->now_ns + w->period_ns;
+        break;
+    case SIM_FAULT_WATCH_LOST:
+        return lose_watch(w);
+    default:
+        assert(f == SIM_FAULT_CLOCK_JUMP);
+        return jump_clock(w);
+    }
+    sim_fault_count(w, f, CORE_ACTION_SOLVE, SIM_NONE);
+    return true;
 }
 
 void sim_fault_batch(struct sim_world *w, bool has_samples)
 {
+    static const enum sim_fault faults[] = {SIM_FAULT_FACTS_LATE, SIM_FAULT_WATCH_LOST,
+            SIM_FAULT_CLOCK_JUMP, SIM_FAULT_SAMPLES_LOST, SIM_FAULT_SAMPLES_STALE};
     struct prng *rng = &w->rng[SIM_STREAM_FAULT_FACTS];
-    if (!prng_chance_ppm(rng, w->config->faults_ppm))
-        return;
-    switch (prng_below(rng, has_samples ? 5 : 3)) {
-    case 0:
-        w->late_until_ns = w->now_ns + prng_between(rng, 1, 60) * SIM_SECOND;
-        sim_fault_count(w, SIM_FAULT_FACTS_LATE, CORE_ACTION_SOLVE, SIM_NONE);
-        break;
-    case 1:
-        lose_watch(w);
-        break;
-    case 2:
-        jump_clock(w);
-        break;
-    case 3:
+    if (prng_chance_ppm(rng, w->config->faults_ppm)) {
+        enum sim_fault f = faults[prng_below(rng, has_samples ? 5 : 3)];
+        if (!waits(w, rng, f))
+            (void)strike_batch(w, f);
+    }
+    if (w->now_ns < w->samples_lost_until_ns) {
         lose_samples(w, false);
-        w->samples_lost_until_ns = w->now_ns + w->period_ns;
-        sim_fault_count(w, SIM_FAULT_SAMPLES_LOST, CORE_ACTION_SOLVE, SIM_NONE);
-        break;
-    default:
+    } else if (w->now_ns < w->samples_stale_until_ns) {
         lose_samples(w, true);
-        w->samples_stale_until_ns = w->now_ns + w->period_ns;
-        sim_fault_count(w, SIM_FAULT_SAMPLES_STALE, CORE_ACTION_SOLVE, SIM_NONE);
-        break;
     }
 }
 
@@ -208,6 +239,9 @@ static bool xid(struct sim_world *w, uint32_t node, bool gpu_wide)
 bool sim_fault_strike(struct sim_world *w, uint32_t node, enum sim_fault f)
 {
     struct sim_node *n = &w->nodes[node];
+    if (f == SIM_FAULT_FACTS_LATE || f == SIM_FAULT_WATCH_LOST || f == SIM_FAULT_CLOCK_JUMP ||
+            f == SIM_FAULT_SAMPLES_LOST || f == SIM_FAULT_SAMPLES_STALE)
+        return strike_batch(w, f);
     if (!n->live || !n->ready || n->dying)
         return false;
     switch ((int)f) {
@@ -231,7 +265,7 @@ bool sim_fault_strike(struct sim_world *w, uint32_t node, enum sim_fault f)
     default:
         break;
     }
-    assert(!"a fault of a node-hour");
+    assert(!"a fault that lies in wait");
     return false;
 }
 
@@ -244,9 +278,9 @@ static void draw_strike(struct sim_world *w, uint32_t node)
     struct prng *rng = &w->rng[SIM_STREAM_FAULT_NODE];
     enum sim_fault f = faults[prng_below(rng, sizeof faults / sizeof faults[0])];
     int64_t at = w->now_ns + prng_between(rng, 0, NUM_NS_PER_HOUR - 1);
-    if (prng_below(rng, 2) == 0) {
-        sim_cover_lie_in_wait(w, f);
-    } else if (f == SIM_FAULT_NODE_DEATH) {
+    if (waits(w, rng, f))
+        return;
+    if (f == SIM_FAULT_NODE_DEATH) {
         sim_event_add(w, at, SIM_EVENT_NODE_DEATH, node, 0);
     } else {
         (void)sim_fault_strike(w, node, f);

@@ -398,34 +398,25 @@ static void copy_decisions(struct sim_world *w, const struct core_output *out)
     }
 }
 
-/* Begins the actions of a step; a kill ends it in the middle.  True when the core died. */
+/* Begins the actions of a step; a kill ends it before the first of them or after any.  True when
+ * the core died. */
 static bool perform(struct sim_world *w, const struct core_output *out)
 {
-    for (uint32_t i = 0; i < out->action_count; i++) {
-        const struct core_action *a = &out->actions[i];
+    bool killed = sim_cover_spring_kill(w) || (out->action_count > 0 && sim_fault_kill(w));
+    uint32_t begun = 0;
+    while (!killed && begun < out->action_count) {
+        const struct core_action *a = &out->actions[begun++];
         sim_act(w, a);
         w->actions++;
+        killed = a->kind != CORE_ACTION_SOLVE && sim_fault_kill(w);
         if (w->config->kill_at_action != 0 && w->actions == w->config->kill_at_action)
             return true;
-        if (w->config->faults_ppm > 0 && a->kind != CORE_ACTION_SOLVE &&
-                prng_chance_ppm(&w->rng[SIM_STREAM_FAULT_WRITE], w->config->faults_ppm / 5)) {
-            uint32_t node = sim_row(SIM_UID_NODE, a->target, w->node_count);
-            sim_fault_count(w, SIM_FAULT_KILLED, a->kind, node);
-            sim_cover_kill(w);
-            return true;
-        }
     }
-    return false;
-}
-
-static void check_world(struct sim_world *w)
-{
-    for (uint32_t i = 0; i < w->nodes_live.count; i++) {
-        uint32_t node = w->nodes_live.items[i];
-        const struct sim_node *n = &w->nodes[node];
-        if (n->unschedulable && n->annotation == NULL && n->ready)
-            sim_world_violate(w, "world-cordon-without-reason", sim_uid(SIM_UID_NODE, node));
+    if (killed) {
+        sim_fault_count(w, SIM_FAULT_KILLED, CORE_ACTION_SOLVE, SIM_NONE);
+        sim_cover_kill(w, begun == 0);
     }
+    return killed;
 }
 
 void sim_feed_step(struct sim_world *w, uint64_t generation)
@@ -457,7 +448,7 @@ void sim_feed_step(struct sim_world *w, uint64_t generation)
         sim_world_violate(w, out.violation, out.violation_uid);
     arena_reset(w->batch_arena);
     bool killed = perform(w, &out);
-    check_world(w);
+    sim_audit_step(w);
     if (killed) {
         sim_world_restart_core(w);
     } else if (out.next_wake_mono_ns != INT64_MAX) {

@@ -151,6 +151,17 @@ void sim_mig_notice(struct sim_world *w, uint32_t node)
     mig_phase(w, node, SIM_MIG_NOTICED, seconds(w, 1, 5));
 }
 
+bool sim_mig_restart_fails(struct sim_world *w, uint32_t node)
+{
+    struct sim_node *n = &w->nodes[node];
+    if (!n->live || !n->ready || n->mig_label[0] == '\0' || n->mig_phase != SIM_MIG_IDLE)
+        return false;
+    sim_fault_count(w, SIM_FAULT_MIG_FAILED, CORE_ACTION_NODE_PATCH, node);
+    n->mig_bitten = SIM_FAULT_MIG_FAILED;
+    mig_state(w, node, "failed");
+    return true;
+}
+
 /* Where the named config stands, as this node's mig-manager sees its ConfigMap now. */
 static bool mig_find_config(
         struct sim_world *w, uint32_t node, struct arena *a, struct nvidia_mig_config *ret_config)
@@ -198,8 +209,7 @@ static int wanted_layout(const struct sim_gpu *gpu, const struct nvidia_mig_entr
 
 /* Applies a config to the GPUs whose wanted set differs.  Returns false when something is in use,
  * does not exist or does not fit: mig-parted then fails (GPUs done before stay changed). */
-static bool mig_apply(struct sim_world *w, uint32_t node, const struct nvidia_mig_config *config,
-        bool *ret_changed)
+static bool mig_apply(struct sim_world *w, uint32_t node, const struct nvidia_mig_config *config)
 {
     struct sim_node *n = &w->nodes[node];
     bool mode_change = false;
@@ -230,24 +240,8 @@ static bool mig_apply(struct sim_world *w, uint32_t node, const struct nvidia_mi
             return false;
         gpu->mig_on = e->mig_enabled;
         gpu->layout = layout;
-        *ret_changed = true;
     }
     return true;
-}
-
-static void check_window(struct sim_world *w, uint32_t node)
-{
-    int64_t wall = sim_world_wall(w), start = 0, end = 0;
-    /* The controller's clock may have been wrong when it began; and a change that was begun inside
-     * may end some minutes after the window (the deadline of a rollout is its drain timeout). */
-    if (w->skew_ns != 0 || w->now_ns < w->skew_recent_until_ns)
-        return;
-    for (int64_t back = 0; back <= 30; back += 5) {
-        if (policy_window_at(w->config->policy, wall - back * SIM_MINUTE, &start, &end) == 1)
-            return;
-    }
-    w->mig_outside_window++;
-    sim_world_violate(w, "world-mig-change-outside-window", sim_uid(SIM_UID_NODE, node));
 }
 
 /* A run of mig-manager is rare beside writes and batches of facts, and long: it is as likely to be
@@ -266,16 +260,14 @@ static void mig_applying(struct sim_world *w, uint32_t node)
     struct sim_node *n = &w->nodes[node];
     struct nvidia_mig_config config;
     SCOPED(arena_scoped_free) struct arena *a = arena_new(64 << 20);
-    bool changed = false, lies = n->mig_fault == SIM_FAULT_MIG_LIES;
+    bool lies = n->mig_fault == SIM_FAULT_MIG_LIES;
     bool ok = n->mig_fault != SIM_FAULT_MIG_FAILED && mig_find_config(w, node, a, &config) &&
-              (lies || mig_apply(w, node, &config, &changed));
+              (lies || mig_apply(w, node, &config));
     if (n->mig_fault != SIM_FAULT_COUNT) {
         sim_fault_count(w, (enum sim_fault)n->mig_fault, CORE_ACTION_NODE_PATCH, node);
         n->mig_bitten = n->mig_fault;
         n->mig_fault = SIM_FAULT_COUNT;
     }
-    if (changed)
-        check_window(w, node);
     n->plugin_paused = true;
     (void)snprintf(n->mig_state, sizeof n->mig_state, "pending");
     /* The outcome is kept in the phase's name: success and failure both restart the operands. */

@@ -69,6 +69,7 @@ void sim_pod_bind(struct sim_world *w, uint32_t pod, uint32_t node)
     sim_list_remove(&w->pending, pod);
     p->node = node;
     p->phase = SIM_POD_STARTING;
+    p->bound_ns = w->now_ns;
     p->unschedulable = false;
     sim_list_add(&n->pods, pod);
     n->cpu_used += s->cpu_milli;

@@ -115,7 +115,7 @@ struct sim_pod {
     struct sim_template tpl;
     char name[SIM_NAME_MAX];
     uint64_t version; /* resourceVersion of the last change */
-    int64_t created_ns, started_ns, next_try_ns, deadline_ns;
+    int64_t created_ns, bound_ns, started_ns, next_try_ns, deadline_ns;
     uint32_t attempts;
     uint32_t device_count;
     struct sim_device devices[SIM_GPUS_MAX];
@@ -171,6 +171,9 @@ enum sim_mig_phase {
     SIM_MIG_STUCK
 };
 
+/* What the controller's annotation says of a node. */
+enum sim_claim { SIM_CLAIM_NONE, SIM_CLAIM_CHANGE, SIM_CLAIM_RETIRE };
+
 struct sim_node {
     uint32_t group;
     uint16_t cluster, gpu;
@@ -198,6 +201,8 @@ struct sim_node {
     int64_t extra_lag_until_ns;
     uint32_t mig_bitten; /* the fault that struck the last apply, or SIM_FAULT_COUNT */
     uint32_t cover_mask; /* cover.c: the faults that were in force when it looked last */
+    enum sim_claim claim;
+    int64_t claimed_ns; /* since when it says so */
 };
 
 /* A key of one of our ConfigMaps. */
@@ -214,8 +219,9 @@ struct sim_config_key {
 /* A write under way, with copies of all its text. */
 struct sim_write {
     struct core_action action;
-    char *text[4];  /* mem_alloc, what the views of `action` point to */
-    uint32_t epoch; /* of the core that asked */
+    char *text[4];         /* mem_alloc, what the views of `action` point to */
+    uint32_t epoch;        /* of the core that asked */
+    int64_t asked_wall_ns; /* by its clock */
     bool open;
     enum sim_fault fault; /* SIM_FAULT_COUNT = none */
 };
@@ -226,11 +232,10 @@ struct sim_dirty {
     struct map_u64 seen; /* uid -> 0 */
 };
 
-/* A fault that strikes the next node whose rollout comes to a cell. */
-struct sim_ambush {
-    enum sim_fault fault;
-    enum core_step_kind step;
-    enum core_rollout_state state;
+/* Evictions of the last hour, oldest first. */
+struct sim_evictions {
+    int64_t *at_ns;
+    uint32_t count, cap;
 };
 
 struct sim_gone {
@@ -263,7 +268,7 @@ struct sim_world {
     const struct sim_scenario *scenario;
     enum sim_regime regime;
     enum sim_caps caps;
-    int64_t now_ns, end_ns, period_ns, skew_ns, skew_recent_until_ns;
+    int64_t now_ns, end_ns, period_ns, skew_ns;
     uint64_t seq, version;
     struct sim_heap heap;
     struct prng rng[SIM_STREAM_COUNT];
@@ -306,13 +311,15 @@ struct sim_world {
     uint64_t core_generation, steps, actions, incidents;
     int64_t late_until_ns; /* object facts are held back until then */
     int64_t samples_lost_until_ns, samples_stale_until_ns; /* the minute whose readings were */
-    struct sim_ambush *ambushes;
-    uint32_t ambush_count, ambush_cap;
+    /* Bit f: fault f lies in wait for the next rollout that comes to the cell. */
+    uint32_t ambushes[CORE_STEP_COUNT][CORE_ROLLOUT_STATE_COUNT];
     struct core_window_fact windows[512];
     uint32_t window_count;
     const char *violation;
     uint64_t violation_uid;
     uint64_t mig_outside_window;
+    struct sim_evictions evictions[SIM_CLUSTERS_MAX]; /* by the controller */
+    int64_t policy_changed_ns;                        /* 0 = never */
 
     /* The result. */
     struct sim_sums sums;
@@ -395,6 +402,9 @@ void sim_plugin_look(struct sim_world *w, uint32_t node, uint64_t generation);
 void sim_plugin_back(struct sim_world *w, uint32_t node, uint64_t generation);
 void sim_mig_notice(struct sim_world *w, uint32_t node);
 void sim_mig_go_on(struct sim_world *w, uint32_t node, uint64_t generation);
+/* mig-manager restarts and cannot look at the GPUs: state failed, nothing touched.  False while it
+ * is at work, or has nothing to do on this node. */
+bool sim_mig_restart_fails(struct sim_world *w, uint32_t node);
 /* Resource name part of a profile: "1g.5gb+me" is "1g.5gb.me". */
 void sim_profile_resource(const struct mig_profile *profile, char *ret_text);
 
@@ -456,10 +466,23 @@ void sim_act_write(struct sim_world *w, uint32_t write);
 uint32_t sim_config_find(
         const struct sim_world *w, uint16_t cluster, enum core_config_map map, struct str key);
 
+/* -- audit.c: the world's own checks of its controller ------------------------------------------
+ */
+
+void sim_audit_eviction(struct sim_world *w, uint32_t pod); /* is being carried out */
+void sim_audit_claim(struct sim_world *w, uint32_t node);   /* its annotation was written */
+/* Its MIG label was written, as the controller asked for by its own clock. */
+void sim_audit_mig(struct sim_world *w, uint32_t node, int64_t asked_wall_ns);
+void sim_audit_step(struct sim_world *w); /* after each step of the controller */
+
 void sim_fault_count(
         struct sim_world *w, enum sim_fault f, enum core_action_kind kind, uint32_t node);
-enum sim_fault sim_fault_write(struct sim_world *w);
-/* A fault of a node-hour happens now.  False when there is nothing that it could hit. */
+/* The fault that strikes the write `a` of the step that was just made, or SIM_FAULT_COUNT. */
+enum sim_fault sim_fault_write(struct sim_world *w, const struct core_action *a);
+/* True when the controller dies here, between two actions. */
+bool sim_fault_kill(struct sim_world *w);
+/* A fault that is none of a write happens now: of a node-hour to `node`, of a batch to what is told
+ * from now on.  False when there is nothing that it could hit. */
 bool sim_fault_strike(struct sim_world *w, uint32_t node, enum sim_fault f);
 void sim_fault_batch(struct sim_world *w, bool has_samples);
 void sim_fault_hour(struct sim_world *w); /* node-hours: deaths, armed MIG faults, XIDs */
@@ -470,9 +493,15 @@ void sim_fault_hour(struct sim_world *w); /* node-hours: deaths, armed MIG fault
 /* Where the rollouts are, and what is in force; stepped: right after the controller's step. */
 void sim_cover_mark(struct sim_world *w, bool stepped);
 void sim_cover_strike(struct sim_world *w, uint32_t node, enum sim_fault f);
-void sim_cover_kill(struct sim_world *w); /* before the controller is dropped */
+/* Before the controller is dropped; early: nothing that its last step asked for has left it. */
+void sim_cover_kill(struct sim_world *w, bool early);
 void sim_cover_write(struct sim_world *w, const struct core_action *a, enum sim_fault f);
-void sim_cover_lie_in_wait(struct sim_world *w, enum sim_fault f);
+/* Draws a cell where the fault waits for a rollout; false when it waits there already. */
+bool sim_cover_lie_in_wait(struct sim_world *w, struct prng *rng, enum sim_fault f);
+/* The write fault that waited for the cell of `a`, or SIM_FAULT_COUNT. */
+enum sim_fault sim_cover_spring_write(struct sim_world *w, const struct core_action *a);
+/* True when a kill waited for a cell that a rollout came to in the step just made. */
+bool sim_cover_spring_kill(struct sim_world *w);
 
 /* -- report.c --------------------------------------------------------------------------------- */
 

@@ -210,7 +210,6 @@ static bool dispatch(struct sim_world *w, const struct sim_event *e)
         break;
     case SIM_EVENT_CLOCK_BACK:
         w->skew_ns = 0;
-        w->skew_recent_until_ns = w->now_ns + 2 * NUM_NS_PER_HOUR;
         break;
     case SIM_EVENT_COUNT:
         assert(!"a real event");
@@ -352,7 +351,8 @@ struct sim_world *sim_world_free(struct sim_world *w)
     mem_free(w->batch);
     mem_free(w->stale);
     mem_free(w->pending_waits);
-    mem_free(w->ambushes);
+    for (unsigned c = 0; c < SIM_CLUSTERS_MAX; c++)
+        mem_free(w->evictions[c].at_ns);
     mem_free(w->log);
     mem_free(w->lives);
     arena_free(w->batch_arena);
@@ -370,6 +370,7 @@ void sim_world_go_on(struct sim_world *w, const struct sim_config *config)
     w->config = config;
     if (!other_policy || w->regime != SIM_REGIME_CORE)
         return;
+    w->policy_changed_ns = w->now_ns;
     expand_windows(w);
     sim_feed_policy(w);
     sim_feed_wake(w, w->now_ns);

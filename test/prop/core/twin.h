@@ -96,8 +96,10 @@ struct twin {
     uint32_t queue_count;
     struct arena *arena;
     struct prng prng;
-    uint32_t fault_ppm;     /* of a write, and of a fact */
-    bool mig_broken;        /* mig-manager fails whatever it is asked */
+    uint32_t fault_ppm;   /* of a write, and of a fact */
+    bool mig_broken;      /* mig-manager fails whatever it is asked */
+    int64_t mig_takes_ns; /* how long it is pending */
+    struct core_window_fact windows[2];
     bool plugin_broken;     /* the plugin does not come back */
     int64_t grace_ns;       /* that an evicted pod takes to go */
     uint64_t double_booked; /* times that kubelet handed a GPU in use out again */
@@ -114,6 +116,8 @@ static inline void twin_init(struct twin *t, uint64_t seed)
     t->arena = arena_new(0);
     t->next_uid = 100;
     t->grace_ns = TWIN_S(30);
+    t->mig_takes_ns = TWIN_S(60);
+    t->windows[0] = (struct core_window_fact){TWIN_START_NS, TWIN_START_NS + TWIN_S(86400 * 30)};
     prng_init(&t->prng, seed);
     t->policy = (struct policy){.name = STR_LIT("twin"),
             .max_nodes_in_change = 2,
@@ -317,7 +321,7 @@ static inline void twin_mig(struct twin *t, int node, struct twin_node *n)
         return;
     memcpy(n->mig_applied, n->mig, sizeof(n->mig));
     (void)snprintf(n->mig_state, sizeof(n->mig_state), "pending");
-    n->mig_end_at = t->mono + TWIN_S(60);
+    n->mig_end_at = t->mono + t->mig_takes_ns;
     n->dirty = true;
 }
 
@@ -530,9 +534,11 @@ static inline void twin_tell_all(struct twin *t)
 {
     t->queue_count = 0;
     twin_tell_policy(t);
-    struct core_fact window = twin_fact(t, CORE_FACT_WINDOW, CORE_SOURCE_POLICY);
-    window.window = (struct core_window_fact){TWIN_START_NS, TWIN_START_NS + TWIN_S(86400 * 30)};
-    twin_tell(t, &window, 0);
+    for (int i = 0; i < 2 && t->windows[i].end_wall_ns > 0; i++) {
+        struct core_fact window = twin_fact(t, CORE_FACT_WINDOW, CORE_SOURCE_POLICY);
+        window.window = t->windows[i];
+        twin_tell(t, &window, 0);
+    }
     for (int i = 0; i < TWIN_OWNERS; i++) {
         if (t->owners[i].live)
             twin_tell_owner(t, i);

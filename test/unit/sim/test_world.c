@@ -74,6 +74,24 @@ static void lab_close(struct lab *l)
     arena_free(l->arena);
 }
 
+/* A policy that holds the caller's numbers, under which MIG may change at any time. */
+static struct policy *lab_policy(struct lab *l)
+{
+    static const char text[] = "apiVersion: sharing.slicewright.io/v1alpha1\n"
+                               "kind: SharingPolicy\n"
+                               "metadata: {name: lab}\n"
+                               "spec:\n"
+                               "  maintenance: {windows: [{cron: \"0 0 * * *\", duration: 1d}]}\n";
+    const struct policy *p = NULL;
+    struct policy *copy = ARENA_NEW(l->arena, struct policy);
+    struct err e = {0};
+    if (policy_parse(l->arena, str_from(text), &p, &e) != 0)
+        fail_msg("%s", e.text);
+    *copy = *p;
+    l->config.policy = copy;
+    return copy;
+}
+
 static void act(struct sim_world *w, struct core_action *a)
 {
     sim_act(w, a);
@@ -218,16 +236,13 @@ static void mig_manager_goes_by_pending_to_success_or_failed(void **state)
     lab_init(&l);
     l.group.min = l.group.initial = 1;
     l.owners[0].from_ns = 12 * NUM_NS_PER_HOUR;
-    struct policy open = *policy_preset(STR_LIT("balanced"));
-    l.config.policy = &open;
+    (void)lab_policy(&l);
     struct sim_world *w = lab_open(&l, SIM_REGIME_ONE_GPU_A_POD);
     label_node(w, 0, CORE_PATCH_MIG_CONFIG, "no-such-config");
     assert_int_equal(sim_world_run_until(w, MINUTES(2)), 0);
     assert_string_equal(w->nodes[0].mig_state, "failed");
     put_mig_config(w, "3g.40gb,3g.40gb", name);
     assert_int_equal(sim_world_run_until(w, MINUTES(6)), 0);
-    /* The check of the window is its own: here the world's clock is taken as not sure. */
-    w->skew_recent_until_ns = INT64_MAX;
     label_node(w, 0, CORE_PATCH_MIG_CONFIG, name);
     assert_int_equal(sim_world_run_until(w, w->now_ns + 8 * SIM_SECOND), 0);
     assert_string_equal(w->nodes[0].mig_state, "pending");
@@ -245,6 +260,7 @@ static void mig_manager_fails_on_a_gpu_in_use(void **state)
     struct lab l;
     char name[64];
     lab_init(&l);
+    (void)lab_policy(&l);
     struct sim_world *w = lab_open(&l, SIM_REGIME_ONE_GPU_A_POD);
     assert_int_equal(sim_world_run_until(w, MINUTES(10)), 0);
     put_mig_config(w, "7g.80gb", name);
@@ -267,20 +283,15 @@ static void a_mig_change_outside_the_window_is_a_violation(void **state)
     l.owners[0].from_ns = 12 * NUM_NS_PER_HOUR;
     struct sim_world *w = lab_open(&l, SIM_REGIME_ONE_GPU_A_POD);
     put_mig_config(w, "7g.80gb", name);
-    /* A time that is far from any window of the preset. */
     int64_t at = w->now_ns + MINUTES(5);
-    while (policy_window_at(l.config.policy, sim_world_wall(w) + at - w->now_ns, &start, &end) ==
-                    1 ||
-            policy_window_at(l.config.policy, sim_world_wall(w) + at - w->now_ns - MINUTES(40),
-                    &start, &end) == 1 ||
-            start - sim_world_wall(w) - (at - w->now_ns) < MINUTES(20))
+    while (policy_window_at(l.config.policy, sim_world_wall(w) + at - w->now_ns, &start, &end) == 1)
         at += MINUTES(10);
     assert_int_equal(sim_world_run_until(w, at), 0);
     struct core_action a = {.kind = CORE_ACTION_NODE_PATCH, .target = sim_uid(SIM_UID_NODE, 0)};
     a.node.fields = CORE_PATCH_MIG_CONFIG;
     a.node.mig_config = str_from(name);
     sim_act(w, &a);
-    assert_true(sim_world_run_until(w, at + MINUTES(6)) < 0);
+    assert_true(sim_world_run_until(w, at + MINUTES(1)) < 0);
     assert_string_equal(sim_world_violation(w, NULL), "world-mig-change-outside-window");
     lab_close(&l);
 }
@@ -336,6 +347,92 @@ static void a_disruption_budget_refuses_evictions(void **state)
     lab_close(&l);
 }
 
+static void evict(struct sim_world *w, uint32_t pod)
+{
+    struct core_action a = {.kind = CORE_ACTION_POD_EVICT, .target = sim_uid(SIM_UID_POD, pod)};
+    sim_act(w, &a);
+    (void)sim_world_run_until(w, w->now_ns + SIM_SECOND);
+}
+
+static void more_evictions_than_the_policy_allows_are_a_violation(void **state)
+{
+    (void)state;
+    struct lab l;
+    lab_init(&l);
+    lab_policy(&l)->max_evictions_per_hour = 2;
+    struct sim_world *w = lab_open(&l, SIM_REGIME_ONE_GPU_A_POD);
+    assert_int_equal(sim_world_run_until(w, MINUTES(10)), 0);
+    evict(w, 0);
+    evict(w, 1);
+    /* An hour later the two do not count any more. */
+    assert_int_equal(sim_world_run_until(w, MINUTES(71)), 0);
+    evict(w, 2);
+    evict(w, 3);
+    assert_null(sim_world_violation(w, NULL));
+    assert_int_equal(sim_world_run_until(w, MINUTES(80)), 0);
+    evict(w, 4);
+    assert_string_equal(sim_world_violation(w, NULL), "world-eviction-budget");
+    lab_close(&l);
+}
+
+static void an_eviction_of_a_bare_pod_is_a_violation(void **state)
+{
+    (void)state;
+    struct lab l;
+    lab_init(&l);
+    l.owners[0].kind = MODEL_OWNER_BARE;
+    struct sim_world *w = lab_open(&l, SIM_REGIME_ONE_GPU_A_POD);
+    assert_int_equal(sim_world_run_until(w, MINUTES(10)), 0);
+    evict(w, 0);
+    assert_string_equal(sim_world_violation(w, NULL), "world-bare-pod-evicted");
+    lab_close(&l);
+}
+
+/* Marks a node as the controller does; the rest of a record does not matter here. */
+static void claim_node(struct sim_world *w, uint32_t node, const char *record_state)
+{
+    char text[512];
+    static const char setup[] = "{\"replicas\":1,\"mig_replicas\":1,\"pool\":\"\",\"plugin\":\"\","
+                                "\"mig\":\"\",\"layouts\":[]}";
+    (void)snprintf(text, sizeof text,
+            "{\"v\":1,\"plan\":\"00000000000000aa\",\"state\":\"%s\",\"change\":\"share\","
+            "\"reason\":\"cost\",\"since\":0,\"tries\":0,\"retry\":0,\"cordon\":true,\"to\":%s,"
+            "\"from\":%s}",
+            record_state, setup, setup);
+    struct core_action a = {.kind = CORE_ACTION_NODE_PATCH, .target = sim_uid(SIM_UID_NODE, node)};
+    a.node.fields = CORE_PATCH_ANNOTATION | CORE_PATCH_CORDON;
+    a.node.cordon = true;
+    a.node.annotation = str_from(text);
+    sim_act(w, &a);
+    (void)sim_world_run_until(w, w->now_ns + SIM_SECOND);
+}
+
+static void more_nodes_in_change_than_the_policy_allows_are_a_violation(void **state)
+{
+    (void)state;
+    struct lab l;
+    lab_init(&l);
+    l.group.min = l.group.initial = 4;
+    lab_policy(&l)->max_nodes_in_change = 1;
+    struct sim_world *w = lab_open(&l, SIM_REGIME_ONE_GPU_A_POD);
+    assert_int_equal(sim_world_run_until(w, MINUTES(10)), 0);
+    uint32_t used = 0;
+    uint32_t empty = 0;
+    while (w->nodes[used].pods.count == 0)
+        used++;
+    while (w->nodes[empty].pods.count > 0)
+        empty++;
+    uint32_t other = (num_max_u32(used, empty) + 1) % 4;
+    claim_node(w, used, "forward");
+    claim_node(w, used, "undo"); /* the same change, on its way back */
+    claim_node(w, other, "hold");
+    claim_node(w, empty, "retire"); /* nobody is disrupted */
+    assert_null(sim_world_violation(w, NULL));
+    claim_node(w, other, "forward");
+    assert_string_equal(sim_world_violation(w, NULL), "world-node-budget");
+    lab_close(&l);
+}
+
 static void a_patched_deployment_rolls_with_a_surge(void **state)
 {
     (void)state;
@@ -369,6 +466,9 @@ int main(void)
             cmocka_unit_test(two_busy_pods_on_one_gpu_wait_for_each_other),
             cmocka_unit_test(memory_past_the_gpu_kills_one_of_its_pods),
             cmocka_unit_test(a_disruption_budget_refuses_evictions),
+            cmocka_unit_test(more_evictions_than_the_policy_allows_are_a_violation),
+            cmocka_unit_test(an_eviction_of_a_bare_pod_is_a_violation),
+            cmocka_unit_test(more_nodes_in_change_than_the_policy_allows_are_a_violation),
             cmocka_unit_test(a_patched_deployment_rolls_with_a_surge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
