@@ -21,13 +21,13 @@ struct kube_row {
     size_t size;
 };
 
-/* enum kube_cache_verdict of an upsert. */
+/* What a put changed.  The newest word counts, whatever its resourceVersion: a server restored from
+ * a backup counts from a lower one again. */
 enum kube_cache_verdict {
     KUBE_CACHE_ADDED,
     KUBE_CACHE_CHANGED,  /* the projection's bytes differ */
     KUBE_CACHE_REPLACED, /* same name, another uid: the old object is gone */
     KUBE_CACHE_SAME,     /* nothing that is kept differs */
-    KUBE_CACHE_STALE,    /* older than what is held: dropped */
 };
 
 struct kube_cache *kube_cache_new(uint64_t seed);

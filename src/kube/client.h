@@ -46,12 +46,13 @@ struct kube_request_spec {
     const char *path;         /* "/api/v1/pods?limit=500", below the config's server */
     const char *content_type; /* of the body; NULL = application/json */
     struct str body;
-    int64_t timeout_ns;      /* of an attempt; 0 = 30 s; negative = none (watches) */
-    int64_t idle_timeout_ns; /* 0 = none */
-    size_t body_bytes_max;   /* 0 = KUBE_BODY_BYTES_MAX; with on_body: no limit */
-    unsigned retry_max;      /* 429 and 503 with Retry-After, before any byte was handed over */
-    bool unlimited;          /* do not count against the rate limit (lease renewals) */
-    bool gzip;               /* let the server compress the answer */
+    int64_t timeout_ns;          /* of an attempt; 0 = 30 s; negative = none (watches) */
+    int64_t idle_timeout_ns;     /* 0 = none */
+    size_t body_bytes_max;       /* 0 = KUBE_BODY_BYTES_MAX; with on_body: no limit */
+    unsigned retry_max;          /* 429 and 503 with Retry-After, before any byte was handed over */
+    bool unlimited;              /* do not count against the rate limit (lease renewals) */
+    bool gzip;                   /* let the server compress the answer */
+    void (*on_head)(void *user); /* a 2xx has begun; may be NULL */
     /* Bodies of 2xx as they come; not 0 ends the request.  NULL: collected. */
     int (*on_body)(void *user, struct str chunk);
     void (*done)(void *user, const struct kube_answer *answer); /* once, unless cancelled */

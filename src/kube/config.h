@@ -15,6 +15,7 @@ enum {
     KUBE_CONFIG_FILES_MAX = 64,
     KUBE_CONFIG_ENTRIES_MAX = 4096, /* clusters, users, contexts of one file */
     KUBE_CONFIG_ARGS_MAX = 256,
+    KUBE_CONFIG_GROUPS_MAX = 8, /* impersonated */
     KUBE_PEM_BYTES_MAX = 1 << 20,
 };
 

@@ -38,7 +38,7 @@ struct kube_taint {
 };
 
 struct kube_toleration {
-    struct str key, operator, value, effect; /* operator "" = Equal */
+    struct str key, op, value, effect; /* op "" = Equal */
 };
 
 struct kube_node {

@@ -69,7 +69,7 @@ const struct kube_cache *kube_watch_cache(const struct kube_watch *watch);
 uint64_t kube_watch_version(const struct kube_watch *watch); /* last resourceVersion seen */
 
 struct kube_watch_stats {
-    uint64_t lists, watches, events, bookmarks, stale, unreadable, expired, idle, bytes;
+    uint64_t lists, watches, events, bookmarks, unreadable, expired, idle, bytes;
 };
 struct kube_watch_stats kube_watch_stats(const struct kube_watch *watch);
 

@@ -15,8 +15,7 @@ struct net_request; /* one request in flight */
 enum {
     NET_HEADERS_MAX = 16, /* that a request sends */
     NET_URL_BYTES_MAX = 16 << 10,
-    NET_HEAD_BYTES_MAX = 64 << 10, /* of an answer */
-    NET_REQUESTS_MAX = 4096,       /* in flight, of one client */
+    NET_REQUESTS_MAX = 4096, /* in flight, of one client */
 };
 
 /* Copied by net_http_start(): the blobs may be freed after it. */
@@ -57,6 +56,7 @@ struct net_request_spec {
     struct str url;     /* "https://host:port/path?query" or http:// */
     struct net_header headers[NET_HEADERS_MAX];
     unsigned header_count;
+    bool gzip;       /* the answer may come compressed; what is handed over is not */
     struct str body; /* copied; sent at most once: never again by itself on another connection */
     const struct net_tls *tls;  /* NULL = none set */
     struct str proxy;           /* http://, https:// or socks5:// URL; "" = none */
@@ -64,6 +64,8 @@ struct net_request_spec {
     int64_t timeout_ns;         /* of the whole; 0 = none */
     int64_t idle_timeout_ns;    /* no byte of the answer for so long; 0 = none */
     size_t body_bytes_max;      /* of the answer, decompressed; with on_body 0 = no limit */
+    /* The head of the answer is there (none of a redirect or a 1xx); may be NULL. */
+    void (*on_head)(void *user, unsigned status);
     /* The body as it comes (after the status is known; also of error answers).  Not 0: stop.  NULL:
      * collected for `done`. */
     int (*on_body)(void *user, unsigned status, struct str chunk);
@@ -74,7 +76,7 @@ struct net_request_spec {
 
 int net_http_new(struct os_loop *loop, struct net_http **ret_http, struct err *reterr);
 
-/* Cancels what is in flight (`done` is not called).  NULL is accepted. */
+/* Cancels what is in flight (`done` is not called); not from a callback.  NULL is accepted. */
 void net_http_free(struct net_http *http);
 
 /* Everything in the spec is copied.  -E2BIG over a limit, -EINVAL for a malformed URL or a header
@@ -89,8 +91,11 @@ void net_http_cancel(struct net_request *request);
  * having said so, and for new certificates. */
 void net_http_renew(struct net_http *http);
 
-/* Open connections, for tests and metrics. */
+struct os_loop *net_http_loop(struct net_http *http);
+
+/* Open connections, and all ever opened: for tests and metrics. */
 unsigned net_http_connection_count(const struct net_http *http);
+uint64_t net_http_connections_opened(const struct net_http *http);
 
 /* Appends `s` escaped for a URL's query. */
 struct buf;
