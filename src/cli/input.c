@@ -2,9 +2,11 @@
 #include "cli/input.h"
 
 #include "base/num.h"
+#include "core/recording.h"
 #include "model/gpu.h"
 #include "os/file.h"
 #include "policy/policy.h"
+#include "sim/trace_facts.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -105,6 +107,48 @@ static int load_openb(struct arena *a, const struct cli_world_options *o, const 
     return 0;
 }
 
+/* The facts of a recording, step by step, into `t`. */
+static int take_recording(
+        struct sim_trace_facts *t, const char *path, struct str text, struct err *reterr)
+{
+    struct arena *scratch = arena_new((size_t)2 << 30);
+    struct core_recording_header header;
+    struct core_recording_step step;
+    struct str line;
+    int rc = 0;
+    for (uint32_t number = 1; rc == 0 && text.len > 0; number++) {
+        (void)str_split(&text, '\n', &line);
+        arena_reset(scratch);
+        if (number == 1) {
+            rc = core_recording_header_parse(scratch, line, &header, reterr);
+        } else {
+            rc = core_recording_step_parse(scratch, line, &step, reterr);
+            if (rc == 0)
+                rc = sim_trace_facts_take(t, &step.now, step.facts, step.fact_count, reterr);
+        }
+        if (rc < 0)
+            rc = err_wrap(reterr, "%s: line %u", path, number);
+    }
+    (void)arena_free(scratch);
+    return rc;
+}
+
+static int load_recorded(struct arena *a, const char *path,
+        const struct sim_scenario **ret_scenario, struct err *reterr)
+{
+    struct buf content = {0};
+    if (os_file_read(path, TRACE_BYTES_MAX, &content, reterr) < 0)
+        return reterr->code;
+    struct sim_trace_facts *t = sim_trace_facts_new();
+    struct sim_trace_facts_counts counts;
+    int rc = take_recording(t, path, buf_str(&content), reterr);
+    buf_clear(&content);
+    if (rc == 0 && sim_trace_facts_finish(t, a, ret_scenario, &counts, reterr) < 0)
+        rc = err_wrap(reterr, "%s", path);
+    (void)sim_trace_facts_free(t);
+    return rc;
+}
+
 static int load_scenario(struct arena *a, const struct cli_world_options *o,
         const struct sim_scenario **ret_scenario, struct err *reterr)
 {
@@ -114,9 +158,11 @@ static int load_scenario(struct arena *a, const struct cli_world_options *o,
         return load_genai(a, o, o->trace + 6, ret_scenario, reterr);
     if (o->trace != NULL && strncmp(o->trace, "openb:", 6) == 0)
         return load_openb(a, o, o->trace + 6, ret_scenario, reterr);
+    if (o->trace != NULL && strncmp(o->trace, "recorded:", 9) == 0)
+        return load_recorded(a, o->trace + 9, ret_scenario, reterr);
     if (o->trace != NULL) {
-        return err_set(reterr, -EINVAL, "--trace: '%s': expected genai:FILE or openb:NODES,PODS",
-                o->trace);
+        return err_set(reterr, -EINVAL,
+                "--trace: '%s': expected genai:FILE, openb:NODES,PODS or recorded:FILE", o->trace);
     }
     const char *name = o->scenario != NULL ? o->scenario : "default";
     struct err ignored = {0};

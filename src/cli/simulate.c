@@ -35,7 +35,8 @@ static const struct cli_option options[] = {
                 .kind = CLI_OPTION_TEXT,
                 CLI_AT(struct options, world.trace),
                 .value_name = "KIND:FILE",
-                .help = "run a recorded trace: genai:FILE or openb:NODES,PODS;\n"
+                .help = "run a recorded trace: genai:FILE, openb:NODES,PODS, or\n"
+                        "recorded:FILE, what plan or simulate --record wrote;\n"
                         ".gz is read everywhere"},
         CLI_WORLD_POLICY(struct options, world.policy),
         {.name = "prices",

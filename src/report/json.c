@@ -72,55 +72,60 @@ static void put_changes(struct json_writer *w, const struct report_result *r)
     jw_object_end(w);
 }
 
+void report_json_put(struct json_writer *w, const struct report_result *r)
+{
+    jw_object(w);
+    jw_kv_str(w, "scenario", r->scenario);
+    jw_kv_u64(w, "seed", r->seed);
+    jw_kv_str(w, "caps", r->caps);
+    jw_kv_str(w, "policy", r->policy);
+    if (r->from.len > 0) {
+        jw_key(w, "from");
+        jw_object(w);
+        jw_kv_str(w, "recording", r->from);
+        jw_kv_u64(w, "step", r->from_step);
+        jw_kv_u64(w, "edited_facts", r->from_edits);
+        jw_object_end(w);
+    }
+    jw_kv_fixed(w, "days", num_muldiv_i64(r->duration_ns, 1000, 24 * NUM_NS_PER_HOUR), 3);
+    jw_kv_fixed(
+            w, "measure_from_hours", num_muldiv_i64(r->measure_from_ns, 1000, NUM_NS_PER_HOUR), 3);
+    jw_key(w, "before");
+    put_run(w, &r->before);
+    jw_key(w, "after");
+    put_run(w, &r->after);
+    jw_key(w, "baselines");
+    jw_object(w);
+    for (uint32_t i = 0; i < r->baseline_count; i++) {
+        jw_key(w, r->baselines[i].key);
+        put_run(w, &r->baselines[i]);
+    }
+    jw_object_end(w);
+    if (r->native_known) {
+        jw_key(w, "native");
+        put_run(w, &r->native);
+    }
+    jw_key(w, "bound");
+    jw_object(w);
+    put_bound(w, "policy", &r->bound_policy);
+    put_bound(w, "actual", &r->bound_actual);
+    jw_object_end(w);
+    jw_kv_fixed(w, "blocked_saving_usd_per_day", r->blocked_saving_microusd_per_day, 6);
+    jw_kv_u64(w, "decisions", r->decisions);
+    jw_kv_u64(w, "violations", r->violations);
+    jw_kv_u64(w, "steps", r->steps);
+    put_changes(w, r);
+    jw_key(w, "run");
+    jw_object(w);
+    jw_kv_fixed(w, "wall_seconds", r->wall_time_ns / 1000000, 3);
+    jw_kv_u64(w, "peak_rss_mib", r->peak_rss_mib);
+    jw_object_end(w);
+    jw_object_end(w);
+}
+
 void report_json_write(const struct report_result *r, struct buf *out)
 {
     struct json_writer w = JSON_WRITER(out, 2);
-    jw_object(&w);
-    jw_kv_str(&w, "scenario", r->scenario);
-    jw_kv_u64(&w, "seed", r->seed);
-    jw_kv_str(&w, "caps", r->caps);
-    jw_kv_str(&w, "policy", r->policy);
-    if (r->from.len > 0) {
-        jw_key(&w, "from");
-        jw_object(&w);
-        jw_kv_str(&w, "recording", r->from);
-        jw_kv_u64(&w, "step", r->from_step);
-        jw_kv_u64(&w, "edited_facts", r->from_edits);
-        jw_object_end(&w);
-    }
-    jw_kv_fixed(&w, "days", num_muldiv_i64(r->duration_ns, 1000, 24 * NUM_NS_PER_HOUR), 3);
-    jw_kv_fixed(
-            &w, "measure_from_hours", num_muldiv_i64(r->measure_from_ns, 1000, NUM_NS_PER_HOUR), 3);
-    jw_key(&w, "before");
-    put_run(&w, &r->before);
-    jw_key(&w, "after");
-    put_run(&w, &r->after);
-    jw_key(&w, "baselines");
-    jw_object(&w);
-    for (uint32_t i = 0; i < r->baseline_count; i++) {
-        jw_key(&w, r->baselines[i].key);
-        put_run(&w, &r->baselines[i]);
-    }
-    jw_object_end(&w);
-    if (r->native_known) {
-        jw_key(&w, "native");
-        put_run(&w, &r->native);
-    }
-    jw_key(&w, "bound");
-    jw_object(&w);
-    put_bound(&w, "policy", &r->bound_policy);
-    put_bound(&w, "actual", &r->bound_actual);
-    jw_object_end(&w);
-    jw_kv_fixed(&w, "blocked_saving_usd_per_day", r->blocked_saving_microusd_per_day, 6);
-    jw_kv_u64(&w, "decisions", r->decisions);
-    jw_kv_u64(&w, "violations", r->violations);
-    jw_kv_u64(&w, "steps", r->steps);
-    put_changes(&w, r);
-    jw_key(&w, "run");
-    jw_object(&w);
-    jw_kv_fixed(&w, "wall_seconds", r->wall_time_ns / 1000000, 3);
-    jw_kv_u64(&w, "peak_rss_mib", r->peak_rss_mib);
-    jw_object_end(&w);
-    jw_object_end(&w);
+    report_json_put(&w, r);
     buf_putc(out, '\n');
 }

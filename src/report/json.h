@@ -10,4 +10,8 @@
 /* Appends the JSON document, indented, with a final newline. */
 void report_json_write(const struct report_result *r, struct buf *out);
 
+/* The same object as a value within another document. */
+struct json_writer;
+void report_json_put(struct json_writer *w, const struct report_result *r);
+
 #endif
