@@ -7,6 +7,7 @@
  *   rollout.c   the machine that walks a plan on a node; rollout_step.c its single steps
  *   adopt.c     taking up what an earlier controller left in annotations
  *   owner.c     proposals to owners;  pod.c  evictions, assignments and moves
+ *   approval.c  plans that wait for a person
  *   collect.c   old config keys
  *
  * Pure.  Private to core/. */
@@ -59,6 +60,13 @@ enum core_try_state {
     CORE_TRY_FATAL /* refused for good (422), or tried too often */
 };
 
+/* The last refusal that was told, so that it is not told at every step. */
+struct core_refusal {
+    enum core_reason reason;
+    uint64_t plan;
+    int64_t mono_ns; /* 0 = none yet */
+};
+
 /* ---- a rollout ---- */
 
 enum core_direction {
@@ -75,7 +83,7 @@ struct core_rollout {
     enum core_reason reason;   /* why it began */
     enum core_reason turned;   /* why it turned back */
     enum core_reason waits_on; /* guard that holds the next write */
-    uint64_t content_id;       /* of what is wanted: what a person approves */
+    uint64_t content_id;       /* digest of the plan, as it was begun */
     uint64_t plan_id;          /* of this attempt at it */
     uint64_t found_annotation; /* hash of the annotation that the begin saw */
     char name[64];             /* of the node, for when it is gone */
@@ -103,10 +111,7 @@ struct core_rollout {
     uint64_t adopted_annotation; /* hash of the one last looked at */
     uint32_t tries;
     int64_t retry_mono_ns; /* nothing begins before */
-    /* The last refusal that was told, so that it is not told at every step. */
-    enum core_change refused_change;
-    enum core_reason refused_reason;
-    int64_t refused_mono_ns;
+    struct core_refusal refusal;
 };
 
 /* ---- pods and owners that we act on ---- */
@@ -123,8 +128,8 @@ struct core_pod_work {
     bool moving;   /* EVICT: for a move; then node and gpu are its destination */
     uint64_t owner;
     enum core_reason reason;
-    enum core_reason refused_reason;
-    int64_t refused_mono_ns;
+    uint64_t plan; /* MOVE: its digest */
+    struct core_refusal refusal;
 };
 
 struct core_owner_work {
@@ -140,8 +145,14 @@ struct core_owner_work {
     int64_t saving_microusd_per_hour;
     int64_t since_mono_ns;
     int64_t begun_mono_ns; /* of the last proposal of anything; INT64_MIN = never */
-    enum core_reason refused_reason;
-    int64_t refused_mono_ns;
+    uint64_t plan;         /* digest */
+    struct core_refusal refusal;
+};
+
+/* What a person allowed. */
+struct core_approval {
+    uint64_t plan; /* digest */
+    int64_t given_mono_ns;
 };
 
 struct core_eviction {
@@ -177,7 +188,8 @@ struct core {
     struct core_eviction *evictions; /* of the last hour, oldest first */
     uint32_t eviction_count, eviction_cap;
     bool evictions_known[CORE_CLUSTERS_MAX]; /* those of a controller before us were counted */
-    struct map_u64 approvals;
+    struct core_approval *approvals;         /* in the order of their coming */
+    uint32_t approval_count, approval_cap;
     int64_t collect_mono_ns; /* of the last collection */
     struct core_try collect_try;
 
@@ -282,12 +294,32 @@ enum core_reason core_guard_owner(const struct core *c, uint32_t owner,
         const struct core_intent *intent, bool strict, struct core_why *why);
 enum core_reason core_guard_assign(
         const struct core *c, uint32_t pod, uint64_t node, bool strict, struct core_why *why);
-enum core_reason core_guard_move(const struct core *c, bool strict);
+enum core_reason core_guard_move(
+        const struct core *c, uint32_t pod, const struct core_intent *intent, bool strict);
+enum model_technique core_change_technique(enum core_change change);
+/* Leading an owner back to whole GPUs is the business of the technique that it leaves. */
+enum model_technique core_owner_technique(
+        const struct core_owner_fact *owner, const struct core_intent *intent);
 bool core_in_window(const struct core *c, int64_t *ret_next_start_wall_ns);
 uint32_t core_evictions_in_hour(const struct core *c, uint16_t cluster);
 void core_evictions_take_over(struct core *c); /* once per cluster, when its lists are complete */
 uint32_t core_nodes_in_change(const struct core *c, uint16_t cluster);
 bool core_pod_must_go(const struct core *c, const struct core_pod_view *pod, uint16_t clear_gpus);
+
+/* ---- approval.c ---- */
+
+/* What a person approves: the same as long as the plan and what it rests on are the same. */
+uint64_t core_digest_node(const struct core *c, uint32_t node, const struct core_rollout *r);
+uint64_t core_digest_owner(const struct core *c, uint32_t owner, const struct core_intent *intent);
+uint64_t core_digest_move(const struct core *c, uint32_t pod, const struct core_intent *intent);
+void core_approve(struct core *c, uint64_t plan, int64_t given_wall_ns);
+bool core_approved(const struct core *c, uint64_t plan);
+void core_approval_spend(struct core *c, uint64_t plan); /* its change is done */
+/* True when what was refused is a plan that waits for a person. */
+bool core_proposes(const struct core *c, enum model_technique technique, enum core_reason no);
+/* True when the same was told within the hour; else remembers that it is told now. */
+bool core_refusal_told(
+        const struct core *c, struct core_refusal *last, enum core_reason no, uint64_t plan);
 
 /* ---- check.c ---- */
 

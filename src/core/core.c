@@ -40,7 +40,7 @@ struct core *core_free(struct core *c)
     core_picture_clear(&c->store);
     (void)arena_free(c->step);
     map_u64_clear(&c->op_by_id);
-    map_u64_clear(&c->approvals);
+    mem_free(c->approvals);
     mem_free(c->ops);
     mem_free(c->rollouts);
     mem_free(c->pods);
@@ -103,7 +103,7 @@ static void take_fact(struct core *c, const struct core_fact *fact)
     } else if (fact->kind == CORE_FACT_SOLUTION) {
         take_solution(c, fact);
     } else if (fact->kind == CORE_FACT_APPROVAL) {
-        (void)map_u64_set(&c->approvals, fact->approval, 1);
+        core_approve(c, fact->approval, fact->observed_wall_ns);
     }
     core_decider_learn(c->decider, core_pic(c), &c->now, fact);
 }

@@ -230,7 +230,8 @@ struct core_fact {
         struct model_offer offer;
         const struct policy *policy;
         struct core_window_fact window;
-        uint64_t approval; /* digest of the plan */
+        uint64_t approval; /* digest of a plan: evidence "plan" of what was proposed; holds for a
+                              day from observed_wall_ns, or until the plan's facts change */
         struct core_outcome_fact outcome;
         struct {
             uint64_t action;

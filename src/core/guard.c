@@ -192,7 +192,7 @@ enum core_reason core_guard_empty(const struct core *c, uint32_t node, const str
 
 /* ---- nodes ---- */
 
-static enum model_technique technique_of(enum core_change change)
+enum model_technique core_change_technique(enum core_change change)
 {
     switch (change) {
     case CORE_CHANGE_MIG_RELAYOUT:
@@ -214,11 +214,6 @@ static enum model_technique technique_of(enum core_change change)
     return MODEL_TECHNIQUE_TIME_SLICING;
 }
 
-static bool approved(const struct core *c, uint64_t plan)
-{
-    return map_u64_find(&c->approvals, plan) != MAP_NONE;
-}
-
 static enum core_reason guard_policy(
         const struct core *c, enum model_technique technique, uint64_t plan, bool strict)
 {
@@ -227,7 +222,7 @@ static enum core_reason guard_policy(
         return CORE_REASON_GUARD_SUSPENDED;
     if (!on(c, CORE_REASON_GUARD_MODE, strict) || p->mode[technique] == POLICY_MODE_APPLY)
         return CORE_REASON_NONE;
-    if (p->mode[technique] == POLICY_MODE_RECOMMEND && approved(c, plan))
+    if (p->mode[technique] == POLICY_MODE_RECOMMEND && core_approved(c, plan))
         return CORE_REASON_NONE;
     return CORE_REASON_GUARD_MODE;
 }
@@ -343,7 +338,8 @@ enum core_reason core_guard_claim(const struct core *c, uint32_t node, const str
     /* What is brought back was begun under the policy: a mode that has changed does not hold it. */
     if (no == CORE_REASON_NONE && r->plan.kind != CORE_PLAN_RELEASE &&
             r->reason != CORE_REASON_RESTORE)
-        no = guard_policy(c, technique_of(r->change), r->content_id, strict);
+        no = guard_policy(
+                c, core_change_technique(r->change), core_digest_node(c, node, r), strict);
     if (no == CORE_REASON_NONE)
         no = guard_node_is_ours(c, node, r, strict);
     if (no == CORE_REASON_NONE)
@@ -474,11 +470,13 @@ enum core_reason core_guard_assign(
     return CORE_REASON_NONE;
 }
 
-enum core_reason core_guard_move(const struct core *c, bool strict)
+enum core_reason core_guard_move(
+        const struct core *c, uint32_t pod, const struct core_intent *intent, bool strict)
 {
     if (core_pic(c)->policy == NULL)
         return CORE_REASON_GUARD_SYNC;
-    return guard_policy(c, MODEL_TECHNIQUE_EXCLUSIVE, 0, strict);
+    return guard_policy(c, core_change_technique(CORE_CHANGE_POD_MOVE),
+            core_digest_move(c, pod, intent), strict);
 }
 
 /* ---- owners ---- */
@@ -499,8 +497,7 @@ static enum model_technique resource_technique(const struct model_resource *r)
     return MODEL_TECHNIQUE_EXCLUSIVE;
 }
 
-/* Leading an owner back to whole GPUs is the business of the technique that it leaves. */
-static enum model_technique owner_technique(
+enum model_technique core_owner_technique(
         const struct core_owner_fact *owner, const struct core_intent *intent)
 {
     enum model_technique to = resource_technique(&intent->owner_target.resource);
@@ -515,7 +512,8 @@ enum core_reason core_guard_owner(const struct core *c, uint32_t owner,
     const struct core_owner_work *w = &c->owners[owner];
     enum core_reason no = guard_sync(c, o->fact.cluster, strict);
     if (no == CORE_REASON_NONE)
-        no = guard_policy(c, owner_technique(&o->fact, intent), 0, strict);
+        no = guard_policy(c, core_owner_technique(&o->fact, intent),
+                core_digest_owner(c, owner, intent), strict);
     if (no != CORE_REASON_NONE)
         return no;
     if (o->fact.foreign.len > 0 && on(c, CORE_REASON_GUARD_FOREIGN, strict))

@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-static const int64_t REFUSAL_NS = CORE_HOURS(1);
-
 static struct core_owner_work *work_get(struct core *c, uint32_t owner)
 {
     struct core_owner_work *w = &c->owners[owner];
@@ -98,6 +96,7 @@ static void advance(struct core *c, uint32_t owner)
         if (!core_try_settle(c, &w->try))
             return;
         log_owner(c, owner, CORE_VERDICT_DONE, w->reason, NULL);
+        core_approval_spend(c, w->plan);
         close_work(c, owner);
         return;
     }
@@ -148,20 +147,22 @@ static void refuse(struct core *c, uint32_t owner, const struct core_intent *int
         enum core_reason reason, const struct core_why *why)
 {
     struct core_owner_work *w = work_get(c, owner);
-    if (w->refused_reason == reason && c->now.mono_ns < w->refused_mono_ns + REFUSAL_NS)
+    const struct core_owner_fact *f = &core_pic(c)->owners[owner].fact;
+    bool proposed = core_proposes(c, core_owner_technique(f, intent), reason);
+    uint64_t plan = proposed ? core_digest_owner(c, owner, intent) : 0;
+    if (core_refusal_told(c, &w->refusal, reason, plan))
         return;
-    w->refused_reason = reason;
-    w->refused_mono_ns = c->now.mono_ns;
     struct core_decision d = {.cluster = intent->cluster,
             .change = CORE_CHANGE_OWNER_POINT,
-            .verdict =
-                    reason == CORE_REASON_GUARD_MODE ? CORE_VERDICT_PROPOSED : CORE_VERDICT_REFUSED,
+            .verdict = proposed ? CORE_VERDICT_PROPOSED : CORE_VERDICT_REFUSED,
             .reason = reason,
             .owner = intent->owner,
             .saving_microusd_per_hour = intent->saving_microusd_per_hour,
             .evidence_count = why->count};
     memcpy(d.evidence, why->evidence, sizeof(d.evidence));
-    core_log(c, &d, d.verdict == CORE_VERDICT_PROPOSED ? intent->why : NULL);
+    if (proposed && d.evidence_count < CORE_EVIDENCE_MAX)
+        d.evidence[d.evidence_count++] = (struct core_evidence){"plan", (int64_t)plan};
+    core_log(c, &d, proposed ? intent->why : NULL);
 }
 
 void core_owner_intent(struct core *c, const struct core_intent *intent)
@@ -197,7 +198,8 @@ void core_owner_intent(struct core *c, const struct core_intent *intent)
     w->reason = intent->reason;
     w->saving_microusd_per_hour = intent->saving_microusd_per_hour;
     w->since_mono_ns = c->now.mono_ns;
-    w->refused_reason = CORE_REASON_NONE;
+    w->refusal = (struct core_refusal){0};
+    w->plan = core_digest_owner(c, owner, intent);
     log_owner(c, owner, CORE_VERDICT_BEGUN, intent->reason, intent);
     issue(c, owner, intent);
     w->begun_mono_ns = c->now.mono_ns;

@@ -8,7 +8,6 @@
 #include <string.h>
 
 static const int64_t MOVE_WAIT_NS = CORE_MINUTES(15);
-static const int64_t REFUSAL_NS = CORE_HOURS(1);
 
 struct core_pod_work *core_pod_work_get(struct core *c, uint32_t pod)
 {
@@ -176,6 +175,7 @@ static void move_advance(struct core *c, uint32_t pod, struct core_pod_work *w)
             move_remember(c, w);
         if (!gone)
             log_pod(c, pod, w, CORE_VERDICT_DONE, NULL);
+        core_approval_spend(c, w->plan);
         work_end(c, w);
         return;
     }
@@ -219,13 +219,13 @@ static void refuse(struct core *c, uint32_t pod, const struct core_intent *inten
         enum core_reason reason, const struct core_why *why)
 {
     struct core_pod_work *w = core_pod_work_get(c, pod);
-    if (w->refused_reason == reason && c->now.mono_ns < w->refused_mono_ns + REFUSAL_NS)
+    bool proposed = core_proposes(c, core_change_technique(intent->change), reason);
+    uint64_t plan = proposed ? core_digest_move(c, pod, intent) : 0;
+    if (core_refusal_told(c, &w->refusal, reason, plan))
         return;
-    w->refused_reason = reason;
-    w->refused_mono_ns = c->now.mono_ns;
     struct core_decision d = {.cluster = intent->cluster,
             .change = intent->change,
-            .verdict = CORE_VERDICT_REFUSED,
+            .verdict = proposed ? CORE_VERDICT_PROPOSED : CORE_VERDICT_REFUSED,
             .reason = reason,
             .node = intent->node,
             .pod = intent->pod,
@@ -233,7 +233,9 @@ static void refuse(struct core *c, uint32_t pod, const struct core_intent *inten
             .saving_microusd_per_hour = intent->saving_microusd_per_hour,
             .evidence_count = why->count};
     memcpy(d.evidence, why->evidence, sizeof(d.evidence));
-    core_log(c, &d, NULL);
+    if (proposed && d.evidence_count < CORE_EVIDENCE_MAX)
+        d.evidence[d.evidence_count++] = (struct core_evidence){"plan", (int64_t)plan};
+    core_log(c, &d, proposed ? intent->why : NULL);
 }
 
 static void intent_assign(struct core *c, uint32_t pod, const struct core_intent *intent)
@@ -260,7 +262,7 @@ static void intent_move(struct core *c, uint32_t pod, const struct core_intent *
     struct core_why why = {0};
     if (w->task != CORE_POD_TASK_NONE || core_pic(c)->pods[pod].fact.phase != CORE_POD_RUNNING)
         return;
-    enum core_reason no = core_guard_move(c, false);
+    enum core_reason no = core_guard_move(c, pod, intent, false);
     if (no == CORE_REASON_NONE)
         no = core_guard_evict(c, pod, false, &why);
     if (no == CORE_REASON_NONE && intent->node != 0) /* 0: away from here, wherever it lands */
@@ -273,6 +275,7 @@ static void intent_move(struct core *c, uint32_t pod, const struct core_intent *
     }
     w->task = CORE_POD_TASK_EVICT;
     w->moving = true;
+    w->plan = core_digest_move(c, pod, intent);
     w->owner = core_pic(c)->pods[pod].fact.owner;
     destination_set(w, intent->node, intent->gpu);
     w->reason = intent->reason;

@@ -12,7 +12,6 @@
 static const int64_t RETRY_FIRST_NS = CORE_MINUTES(10);
 static const int64_t RETRY_MAX_NS = CORE_HOURS(6);
 static const int64_t HOLD_NS = CORE_HOURS(6);           /* a hold that nobody renews is lifted */
-static const int64_t REFUSAL_NS = CORE_HOURS(1);        /* the same refusal is told again after */
 static const int64_t WINDOW_WAIT_NS = CORE_MINUTES(10); /* of a node that is closed and empty */
 
 /* ---- the record ---- */
@@ -211,14 +210,6 @@ static bool setup_same(const struct core_setup *a, const struct core_setup *b)
            strcmp(a->pool, b->pool) == 0;
 }
 
-static uint64_t content_id(const struct core_rollout *r)
-{
-    uint64_t h = prng_mix(r->uid, (uint64_t)r->change << 8 | (uint64_t)r->plan.kind);
-    h = prng_mix(h, str_hash(str_from(r->to.plugin_key), 0));
-    h = prng_mix(h, str_hash(str_from(r->to.mig_key), 0));
-    return prng_mix(h, str_hash(str_from(r->to.pool), 0));
-}
-
 static void name_copy(struct core_rollout *r, struct str name)
 {
     size_t len = name.len < sizeof(r->name) - 1 ? name.len : sizeof(r->name) - 1;
@@ -263,7 +254,7 @@ static void rollout_prepare(
     next->wrote = ours;
     next->claimed = false;
     next->found_annotation = str_hash(f->annotation, 0);
-    next->content_id = content_id(next);
+    next->content_id = core_digest_node(c, node, next);
     next->plan_id = prng_mix(next->content_id, (uint64_t)c->now.wall_ns);
 }
 
@@ -295,17 +286,11 @@ static void refuse(struct core *c, uint32_t node, const struct core_rollout *nex
         enum core_reason reason, const struct core_why *why)
 {
     struct core_rollout *r = &c->rollouts[node];
-    bool told = r->refused_change == next->change && r->refused_reason == reason &&
-                c->now.mono_ns < r->refused_mono_ns + REFUSAL_NS;
-    if (told)
+    bool proposed = core_proposes(c, core_change_technique(next->change), reason);
+    uint64_t plan = proposed ? next->content_id : (uint64_t)next->change;
+    if (core_refusal_told(c, &r->refusal, reason, plan))
         return;
-    r->refused_change = next->change;
-    r->refused_reason = reason;
-    r->refused_mono_ns = c->now.mono_ns;
-    const struct policy *p = core_pic(c)->policy;
-    enum core_verdict verdict = reason == CORE_REASON_GUARD_MODE && p != NULL
-                                        ? CORE_VERDICT_PROPOSED
-                                        : CORE_VERDICT_REFUSED;
+    enum core_verdict verdict = proposed ? CORE_VERDICT_PROPOSED : CORE_VERDICT_REFUSED;
     struct core_decision d = {.cluster = next->intent.cluster,
             .change = next->change,
             .verdict = verdict,
@@ -316,9 +301,9 @@ static void refuse(struct core *c, uint32_t node, const struct core_rollout *nex
             .saving_microusd_per_hour = next->intent.saving_microusd_per_hour,
             .evidence_count = why->count};
     memcpy(d.evidence, why->evidence, sizeof(d.evidence));
-    if (verdict == CORE_VERDICT_PROPOSED && d.evidence_count < CORE_EVIDENCE_MAX)
-        d.evidence[d.evidence_count++] = (struct core_evidence){"plan", (int64_t)next->content_id};
-    core_log(c, &d, verdict == CORE_VERDICT_PROPOSED ? next->intent.why : NULL);
+    if (proposed && d.evidence_count < CORE_EVIDENCE_MAX)
+        d.evidence[d.evidence_count++] = (struct core_evidence){"plan", (int64_t)plan};
+    core_log(c, &d, proposed ? next->intent.why : NULL);
 }
 
 static void rest(struct core *c, uint32_t node)
@@ -355,7 +340,7 @@ void core_rollout_begin(struct core *c, uint32_t node, const struct core_intent 
     }
     core_try_drop(c, &r->try);
     next.try = r->try;
-    next.refused_reason = CORE_REASON_NONE;
+    next.refusal = (struct core_refusal){0};
     *r = next;
     core_rollout_log(c, node, CORE_VERDICT_BEGUN, r->reason, NULL);
     core_rollout_enter(c, r, 0);
@@ -459,6 +444,7 @@ static void finish(struct core *c, uint32_t node)
     struct core_rollout *r = &c->rollouts[node];
     if (r->direction == CORE_DIRECTION_FORWARD) {
         core_rollout_log(c, node, CORE_VERDICT_DONE, r->reason, NULL);
+        core_approval_spend(c, r->content_id);
         r->tries = 0;
         r->retry_mono_ns = 0;
         r->held = r->plan.kind == CORE_PLAN_HOLD;

@@ -503,6 +503,13 @@ void sim_feed_policy(struct sim_world *w)
         sim_feed_direct(w, CORE_FACT_WINDOW, CORE_SOURCE_POLICY, 0)->window = w->windows[i];
 }
 
+void sim_feed_approval(struct sim_world *w, const struct sim_approval *a)
+{
+    struct core_fact *f = sim_feed_direct(w, CORE_FACT_APPROVAL, CORE_SOURCE_POLICY, 0);
+    f->observed_wall_ns = a->given_wall_ns;
+    f->approval = a->plan;
+}
+
 void sim_feed_start(struct sim_world *w)
 {
     w->dirty.nodes.count = w->dirty.pods.count = w->dirty.owners.count = 0;
@@ -514,6 +521,8 @@ void sim_feed_start(struct sim_world *w)
     w->core_at_ns = 0;
     memset(w->watch_lost, 0, sizeof w->watch_lost);
     sim_feed_policy(w);
+    for (uint32_t i = 0; i < w->approval_count; i++)
+        sim_feed_approval(w, &w->approvals[i]);
     for (uint32_t i = 0; i < w->scenario->offer_count; i++)
         sim_feed_direct(w, CORE_FACT_OFFER, CORE_SOURCE_OFFERS, 0)->offer = w->scenario->offers[i];
     for (uint16_t c = 0; c < w->scenario->cluster_count; c++) {

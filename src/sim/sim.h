@@ -149,6 +149,10 @@ const char *sim_world_violation(const struct sim_world *w, uint64_t *ret_uid);
  * controller as a new fact, with its windows. */
 void sim_world_go_on(struct sim_world *w, const struct sim_config *config);
 
+/* A person approves a plan that the controller proposed (evidence "plan" of the decision).  Told to
+ * it now and to each later controller, as an object in the cluster would. */
+void sim_world_approve(struct sim_world *w, uint64_t plan);
+
 /* Drops the controller and starts a new one with the next epoch, as a kill does. */
 void sim_world_restart_core(struct sim_world *w);
 

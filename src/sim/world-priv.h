@@ -232,6 +232,11 @@ struct sim_dirty {
     struct map_u64 seen; /* uid -> 0 */
 };
 
+struct sim_approval {
+    uint64_t plan;
+    int64_t given_wall_ns;
+};
+
 /* Evictions of the last hour, oldest first. */
 struct sim_evictions {
     int64_t *at_ns;
@@ -318,6 +323,8 @@ struct sim_world {
     const char *violation;
     uint64_t violation_uid;
     uint64_t mig_outside_window;
+    struct sim_approval *approvals;
+    uint32_t approval_count, approval_cap;
     struct sim_evictions evictions[SIM_CLUSTERS_MAX]; /* by the controller */
     int64_t policy_changed_ns;                        /* 0 = never */
 
@@ -457,6 +464,7 @@ struct core_fact *sim_feed_direct(
 void sim_feed_wake(struct sim_world *w, int64_t at_ns);
 void sim_feed_start(struct sim_world *w);  /* a new core */
 void sim_feed_policy(struct sim_world *w); /* with its windows */
+void sim_feed_approval(struct sim_world *w, const struct sim_approval *a);
 void sim_feed_step(struct sim_world *w, uint64_t generation);
 void sim_feed_relist(struct sim_world *w, uint16_t cluster, enum core_source source);
 int64_t sim_feed_wall(const struct sim_world *w); /* the controller's clock */

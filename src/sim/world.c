@@ -353,6 +353,7 @@ struct sim_world *sim_world_free(struct sim_world *w)
     mem_free(w->pending_waits);
     for (unsigned c = 0; c < SIM_CLUSTERS_MAX; c++)
         mem_free(w->evictions[c].at_ns);
+    mem_free(w->approvals);
     mem_free(w->log);
     mem_free(w->lives);
     arena_free(w->batch_arena);
@@ -373,6 +374,20 @@ void sim_world_go_on(struct sim_world *w, const struct sim_config *config)
     w->policy_changed_ns = w->now_ns;
     expand_windows(w);
     sim_feed_policy(w);
+    sim_feed_wake(w, w->now_ns);
+}
+
+void sim_world_approve(struct sim_world *w, uint64_t plan)
+{
+    if (w->approval_count == w->approval_cap) {
+        w->approval_cap = w->approval_cap == 0 ? 16 : w->approval_cap * 2;
+        w->approvals = mem_grow(w->approvals, w->approval_cap, sizeof *w->approvals);
+    }
+    struct sim_approval *a = &w->approvals[w->approval_count++];
+    *a = (struct sim_approval){plan, sim_world_wall(w)};
+    if (w->core == NULL)
+        return;
+    sim_feed_approval(w, a);
     sim_feed_wake(w, w->now_ns);
 }
 

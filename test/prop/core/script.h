@@ -7,13 +7,15 @@
 #include "core/intent.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { SCRIPT_MAX = 16 };
 
 /* What the decider of every core made from now on wants, at each run. */
 static struct core_intent script_intents[SCRIPT_MAX];
 static uint32_t script_count;
-static enum core_reason script_guard; /* its answer to core_decider_guard() */
+/* What core_decider_guard() says of an intent that points an owner at a pool that is gone. */
+static const char *script_gone_pool;
 
 struct core_decider {
     uint64_t runs;
@@ -57,9 +59,11 @@ enum core_reason core_decider_guard(const struct core_decider *d, const struct c
         const struct core_now *now, const struct core_intent *intent,
         struct core_evidence evidence[CORE_EVIDENCE_MAX], uint32_t *ret_evidence_count)
 {
-    (void)d, (void)pic, (void)now, (void)intent, (void)evidence;
+    (void)d, (void)pic, (void)now, (void)evidence;
     *ret_evidence_count = 0;
-    return script_guard;
+    bool gone = script_gone_pool != NULL && intent->kind == CORE_INTENT_OWNER &&
+                strcmp(intent->owner_target.pool, script_gone_pool) == 0;
+    return gone ? CORE_REASON_GUARD_SOLUTION : CORE_REASON_NONE;
 }
 
 #endif

@@ -177,6 +177,20 @@ static void set_dwell(struct world *w)
     script_intents[0].owner_target.resource.kind = MODEL_RESOURCE_GPU;
 }
 
+/* The pool that the owner is to be pointed at went while the plan was made. */
+static void set_solution(struct world *w)
+{
+    pods(w, MODEL_OWNER_DEPLOYMENT, 1);
+    script_gone_pool = "ts-gone";
+    script_intents[0] = (struct core_intent){.kind = CORE_INTENT_OWNER,
+            .change = CORE_CHANGE_OWNER_POINT,
+            .owner = w->twin.owners[0].uid,
+            .owner_target = {.resource = {.kind = MODEL_RESOURCE_GPU_SHARED},
+                    .count = 1,
+                    .pool = "ts-gone"}};
+    script_count = 1;
+}
+
 static void set_share(struct world *w)
 {
     pods(w, MODEL_OWNER_DEPLOYMENT, 2);
@@ -237,6 +251,7 @@ static const struct {
         {CORE_REASON_GUARD_PDB, set_pdb},
         {CORE_REASON_GUARD_BARE_POD, set_bare_pod},
         {CORE_REASON_GUARD_OWNER_MARK, set_owner_mark},
+        {CORE_REASON_GUARD_SOLUTION, set_solution},
         {CORE_REASON_CHECK_TWO_PLANS, set_two_plans},
         {CORE_REASON_CHECK_NO_RECORD, set_share},
         {CORE_REASON_CHECK_DOUBLE_OFFER, set_double_booking},

@@ -15,6 +15,7 @@ struct world {
     uint64_t kills, actions;
     uint64_t verdicts[CORE_VERDICT_COUNT];
     enum core_reason last_reason;  /* of the last decision */
+    uint64_t last_plan;            /* digest that the last step proposed, 0 = none */
     struct core_coverage coverage; /* of the cores before this one */
     const char *violation;
     bool tell; /* print every action and decision */
@@ -56,7 +57,13 @@ static inline void world_step(struct world *w, bool perform)
         world_show(w, &out);
     if (out.violation != NULL && w->violation == NULL)
         w->violation = out.violation;
+    w->last_plan = 0;
     for (uint32_t i = 0; i < out.decision_count; i++) {
+        const struct core_decision *d = &out.decisions[i];
+        for (uint32_t e = 0; d->verdict == CORE_VERDICT_PROPOSED && e < d->evidence_count; e++) {
+            if (strcmp(d->evidence[e].name, "plan") == 0)
+                w->last_plan = (uint64_t)d->evidence[e].value;
+        }
         w->verdicts[out.decisions[i].verdict]++;
         w->last_reason = out.decisions[i].reason;
     }
@@ -115,7 +122,7 @@ static inline void world_init(struct world *w, uint64_t seed)
     twin_init(&w->twin, seed);
     w->epoch = 1;
     script_count = 0;
-    script_guard = CORE_REASON_NONE;
+    script_gone_pool = NULL;
     w->core = core_new(&w->options);
     twin_tell_all(&w->twin);
 }
