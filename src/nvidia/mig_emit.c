@@ -114,7 +114,7 @@ static int item_add(struct nvidia_mig_entry *e, struct str item)
     const char *start = item.len > 0 ? memchr(item.ptr, '@', item.len) : NULL;
     if (start)
         item.len = (size_t)(start - item.ptr);
-    if (!nvidia_mig_profile_is_valid(item))
+    if (item.len >= MODEL_PROFILE_NAME_MAX || !nvidia_mig_profile_is_valid(item))
         return -EINVAL;
     return profile_add(e, item, (uint32_t)count);
 }
@@ -175,7 +175,7 @@ static int entries_make(const struct nvidia_mig_plan *plan,
 int nvidia_mig_plan_emit(
         const struct nvidia_mig_plan *plan, struct str name, struct buf *out, struct err *reterr)
 {
-    struct nvidia_mig_entry entries[NVIDIA_MIG_DEVICES_MAX];
+    struct nvidia_mig_entry entries[NVIDIA_MIG_DEVICES_MAX] = {{0}};
     int count = entries_make(plan, entries, reterr);
     if (count < 0)
         return count;

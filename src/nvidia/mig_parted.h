@@ -1,7 +1,8 @@
 /* nvidia/mig_parted.h - the config file of mig-parted and mig-manager, v1: read, lint, write.
  *
- * Pure.  Unknown fields are errors, as there.  Source: NVIDIA mig-parted bd7160f4,
- * api/spec/v1/{spec,helpers}.go, pkg/types/mig_profile.go. */
+ * Pure.  Takes and refuses what mig-parted does; test/prop/nvidia/prop_parsers.c holds it against
+ * mig-parted's own parser.  Source: NVIDIA mig-parted v0.13.1, api/spec/v1/{spec,helpers}.go,
+ * pkg/types/mig_config.go; go-nvlib pkg/nvlib/device/mig_profile.go. */
 #ifndef NVIDIA_MIG_PARTED_H
 #define NVIDIA_MIG_PARTED_H
 
@@ -25,6 +26,9 @@ struct nvidia_mig_count {
 
 /* For which GPUs what is wanted. */
 struct nvidia_mig_entry {
+    uint32_t line, column; /* of the entry */
+    uint32_t devices_line; /* of its mig-devices, 0 without */
+    uint32_t devices_column;
     uint32_t filter_count;     /* device-filter: 0 = every kind of GPU */
     const struct str *filters; /* "0x20B010DE" */
     bool all_devices;
@@ -36,6 +40,7 @@ struct nvidia_mig_entry {
 
 struct nvidia_mig_config {
     struct str name;
+    uint32_t line, column; /* of the name */
     uint32_t entry_count;
     const struct nvidia_mig_entry *entries;
 };
@@ -50,6 +55,11 @@ struct nvidia_mig_parted {
 int nvidia_mig_parted_parse(struct arena *a, struct str text, struct nvidia_mig_parted *ret_file,
         struct nvidia_lint *lint, struct err *reterr);
 
+/* The same for a document that is read already: all findings go to `lint`; *ret_file is of use only
+ * when it has no error. */
+void nvidia_mig_parted_read(struct arena *a, const struct doc *root,
+        struct nvidia_mig_parted *ret_file, struct nvidia_lint *lint);
+
 /* The config called `name`, or NULL. */
 const struct nvidia_mig_config *nvidia_mig_parted_find(
         const struct nvidia_mig_parted *file, struct str name);
@@ -63,6 +73,10 @@ const struct nvidia_mig_entry *nvidia_mig_config_entry(
  * known, the set can be placed, every GPU matched. */
 void nvidia_mig_config_check(const struct nvidia_mig_config *config, const struct mig_model *model,
         uint32_t gpu_count, struct nvidia_lint *lint);
+
+/* Lints all configs without knowing the nodes: an entry's device filter tells the models; without
+ * one, a set of profiles must fit at least one model of the catalog. */
+void nvidia_mig_parted_check(const struct nvidia_mig_parted *file, struct nvidia_lint *lint);
 
 /* Appends a whole file with these configs, in order. */
 void nvidia_mig_parted_emit(

@@ -1,10 +1,10 @@
 /* nvidia/plugin_config.h - the device plugin's (and GFD's) config file, v1: read, lint, write.
  *
- * Pure.  Reads what the plugin reads, as it reads it: unknown keys are dropped in silence there
- * (here: a warning), `rename`, `devices` and `resources` are parsed, then disabled (a warning).
- * Differs on purpose: keys are matched by exact case, and text must be YAML as base/doc.h reads it.
- * Source: NVIDIA k8s-device-plugin 1b826acc, api/config/v1/{config,replicas,resources,sharing}.go.
- */
+ * Pure.  Reads what the plugin reads, as it reads it (base/doc_go.h): unknown keys are dropped in
+ * silence there (here: a warning), `rename`, `devices` and `resources` are parsed, then disabled (a
+ * warning).  test/prop/nvidia/prop_parsers.c holds it against the plugin's own parser.
+ * Source: NVIDIA k8s-device-plugin v0.19.1, api/config/v1, cmd/nvidia-device-plugin/main.go; the
+ * flag sharedDevicesAllocationPolicy is v0.20's. */
 #ifndef NVIDIA_PLUGIN_CONFIG_H
 #define NVIDIA_PLUGIN_CONFIG_H
 
@@ -53,6 +53,11 @@ struct nvidia_plugin_config {
  * first error as "line L, column C: ...", all of them in `lint`. */
 int nvidia_plugin_config_parse(struct arena *a, struct str text,
         struct nvidia_plugin_config *ret_config, struct nvidia_lint *lint, struct err *reterr);
+
+/* The same for a document that is read already: all findings go to `lint`; *ret_config is of use
+ * only when it has no error. */
+void nvidia_plugin_config_read(struct arena *a, const struct doc *root,
+        struct nvidia_plugin_config *ret_config, struct nvidia_lint *lint);
 
 /* How many times each device of `resource` (its plain or its shared kind, MPS or time-slicing) is
  * offered under the config in `text`: 1 = not shared, 0 = the plugin would refuse the file. */
