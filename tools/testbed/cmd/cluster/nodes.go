@@ -29,19 +29,21 @@ func (s *state) makeNodes(ctx context.Context, specs []nodes.Node) error {
 	if err := s.createNodes(ctx, client, specs); err != nil {
 		return err
 	}
-	if err := waitFor(ctx, "the default service account", func() (bool, string) {
+	if err := waitFor(ctx, 0, "the default service account", func() (bool, string) {
 		_, err := client.CoreV1().ServiceAccounts("default").Get(ctx, "default", meta.GetOptions{})
 		return err == nil, fmt.Sprint(err)
 	}); err != nil {
 		return err
 	}
-	return waitFor(ctx, "ready nodes", func() (bool, string) {
-		ready, err := readyNodes(ctx, client)
-		return ready >= len(specs), fmt.Sprintf("%d of %d are (%v)", ready, len(specs), err)
+	return waitFor(ctx, len(specs), "ready nodes", func() (bool, string) {
+		have, err := countNodes(ctx, client, ready)
+		return have >= len(specs), fmt.Sprintf("%d of %d are (%v)", have, len(specs), err)
 	})
 }
 
-func waitFor(ctx context.Context, what string, done func() (bool, string)) error {
+// waitFor asks again and again, less often where the answer is a list of many nodes.
+func waitFor(ctx context.Context, nodes int, what string, done func() (bool, string)) error {
+	period := 100*time.Millisecond + time.Duration(nodes)*time.Millisecond/4
 	for {
 		ok, detail := done()
 		if ok {
@@ -50,7 +52,7 @@ func waitFor(ctx context.Context, what string, done func() (bool, string)) error
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("time is up waiting for %s: %s", what, detail)
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(period):
 		}
 	}
 }
@@ -126,18 +128,47 @@ func (s *state) createNode(ctx context.Context, client *kubernetes.Clientset,
 	return nil
 }
 
-func readyNodes(ctx context.Context, client *kubernetes.Clientset) (int, error) {
+// waitForGPUs waits until the device plugins have registered everywhere.
+func (s *state) waitForGPUs(ctx context.Context, specs []nodes.Node) error {
+	client, err := s.client()
+	if err != nil {
+		return err
+	}
+	want := 0
+	for i := range specs {
+		if specs[i].Model != nil {
+			want++
+		}
+	}
+	return waitFor(ctx, len(specs), "GPUs", func() (bool, string) {
+		have, err := countNodes(ctx, client, func(n *core.Node) bool {
+			quantity, there := n.Status.Allocatable["nvidia.com/gpu"]
+			return there && !quantity.IsZero()
+		})
+		return have >= want, fmt.Sprintf("%d of %d nodes have them (%v)", have, want, err)
+	})
+}
+
+func ready(n *core.Node) bool {
+	for _, condition := range n.Status.Conditions {
+		if condition.Type == core.NodeReady {
+			return condition.Status == core.ConditionTrue
+		}
+	}
+	return false
+}
+
+func countNodes(ctx context.Context, client *kubernetes.Clientset, is func(*core.Node) bool,
+) (int, error) {
 	list, err := client.CoreV1().Nodes().List(ctx, meta.ListOptions{ResourceVersion: "0"})
 	if err != nil {
 		return 0, err
 	}
-	ready := 0
+	count := 0
 	for i := range list.Items {
-		for _, condition := range list.Items[i].Status.Conditions {
-			if condition.Type == core.NodeReady && condition.Status == core.ConditionTrue {
-				ready++
-			}
+		if is(&list.Items[i]) {
+			count++
 		}
 	}
-	return ready, nil
+	return count, nil
 }

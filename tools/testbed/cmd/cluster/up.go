@@ -221,10 +221,13 @@ func (s *state) start(ctx context.Context, specs []nodes.Node) error {
 	if err := s.makeNodes(ctx, specs); err != nil {
 		return err
 	}
-	if s.Options.FakeOperator {
-		return s.bring(ctx, probe, "fake-operator")
+	if !s.Options.FakeOperator {
+		return nil
 	}
-	return nil
+	if err := s.bring(ctx, probe, "fake-operator"); err != nil {
+		return err
+	}
+	return s.waitForGPUs(ctx, specs)
 }
 
 func (s *state) bring(ctx context.Context, probe *prober, name string) error {
