@@ -124,6 +124,12 @@ void jw_str(struct json_writer *w, struct str value)
     put_quoted(w->out, value);
 }
 
+void jw_raw(struct json_writer *w, struct str json)
+{
+    begin_item(w);
+    buf_put(w->out, json);
+}
+
 void jw_cstr(struct json_writer *w, const char *value)
 {
     jw_str(w, str_from(value));

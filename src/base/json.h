@@ -35,6 +35,9 @@ void jw_u64(struct json_writer *w, uint64_t value);
 void jw_str(struct json_writer *w, struct str value);
 void jw_cstr(struct json_writer *w, const char *value);
 
+/* A value that is JSON already (a number as it was read, a compact subtree); not checked. */
+void jw_raw(struct json_writer *w, struct str json);
+
 /* value / 10^decimals, trailing zeros cut: jw_fixed(w, 12340, 4) writes 1.234. */
 void jw_fixed(struct json_writer *w, int64_t value, unsigned decimals);
 
