@@ -74,6 +74,7 @@ struct kube_pod_spec {
     struct kube_resources requests; /* as the scheduler counts: max of init steps and the sum of
                                        containers with sidecars; limits stand for extended ones */
     uint32_t gpu_containers;        /* that ask for an nvidia.com resource */
+    struct str gpu_container;       /* the first of them; "" when that is a sidecar */
     uint32_t selector_count, selector_beyond;
     struct kube_pair selector[KUBE_SELECTOR_MAX];
     uint32_t toleration_count, tolerations_beyond;

@@ -132,7 +132,8 @@ static void pod_requests(struct kube_value spec, struct kube_pod_spec *ret)
     KUBE_FOREACH(it, kube_value_get(spec, "containers"))
     {
         container_requests(it.value, &one);
-        ret->gpu_containers += asks_nvidia(&one);
+        if (asks_nvidia(&one) && ret->gpu_containers++ == 0)
+            ret->gpu_container = kube_value_str(kube_value_get(it.value, "name"));
         combine(&sum, &one, add);
     }
     KUBE_FOREACH(it, kube_value_get(spec, "initContainers"))
