@@ -164,6 +164,7 @@ struct decide_node {
     uint32_t replicas;
     uint32_t slots; /* of its mode: GPUs, or GPUs x replicas, or instances */
     uint32_t used;  /* of them, by pods that are not ended */
+    uint32_t room;  /* of those left, what CPU and RAM let the pool's pods use */
     uint32_t cpu_free, ram_free;
     bool usable;             /* ours, ready, no other owner, not frozen */
     bool busy_rollout;       /* a rollout runs on it ... */
@@ -183,15 +184,18 @@ struct decide_pool {
     enum model_technique technique;
     uint8_t tier;
     char name[DECIDE_POOL_NAME_MAX];
-    uint32_t hard;             /* replicas by memory and policy; 0 = not judged */
-    uint64_t weight, size_ppm; /* usual pods of its owners x 1000, and their sizes added up */
-    uint32_t replicas;         /* wanted */
-    uint32_t owners;           /* whose template points here */
-    uint32_t pods;             /* alive here */
-    uint32_t pending;          /* of them, not bound */
-    uint32_t want;             /* slots: pods alive or expected, and the spare */
-    uint32_t have;             /* slots on nodes that stay, in use or open */
-    uint32_t open;             /* free slots that take pods now */
+    uint32_t hard;               /* replicas by memory and policy; 0 = not judged */
+    uint64_t weight, size_ppm;   /* usual pods of its owners x 1000, and their sizes added up */
+    uint32_t replicas;           /* wanted */
+    uint32_t owners;             /* whose template points here */
+    uint32_t lasting;            /* pods, alive or expected, of owners that keep a count */
+    uint32_t cpu_milli, ram_mib; /* of the largest pod that may come */
+    uint32_t pods;               /* alive here */
+    uint32_t pending;            /* of them, not bound */
+    uint32_t stuck;              /* of those, found no place though the scheduler had its time */
+    uint32_t want;               /* slots: pods alive or expected, and the spare */
+    uint32_t have;               /* slots on nodes that stay, in use or open */
+    uint32_t open;               /* free slots that take pods now */
     uint32_t want_profile[MIG_PROFILES_MAX]; /* MIG */
 };
 
@@ -246,6 +250,7 @@ struct core_decider {
     uint32_t intent_count, intent_cap;
     struct core_decision refusals[DECIDE_REFUSALS_MAX];
     uint32_t refusal_count;
+    struct map_u64 raising;  /* node uid -> the replicas that it was last asked to have */
     struct map_u64 entering; /* node uid -> pool_memory row: the pool that we last gave it to */
     struct decide_promise promises[DECIDE_PROMISES_MAX]; /* a ring */
     uint32_t promise_next;
@@ -374,8 +379,13 @@ void decide_pool_name(enum model_technique technique, uint16_t gpu, unsigned tie
 /* False when `name` is no pool name of ours. */
 bool decide_pool_parse(
         struct str name, enum model_technique *ret_technique, uint16_t *ret_gpu, uint8_t *ret_tier);
+/* How many of `slots` the largest pods of the pool can use, given free CPU and RAM. */
+uint32_t decide_pool_room(
+        const struct decide_pool *pool, uint32_t slots, uint32_t cpu, uint32_t ram);
 /* The run's pool of that name, made when new; CORE_NO_INDEX when the name is not ours. */
 uint32_t decide_pool_get(struct decide_run *run, uint16_t cluster, struct str name);
+/* The pod waits for a place and the scheduler, which had its time, found none. */
+bool decide_pod_stuck(const struct decide_run *run, const struct core_pod_view *pod);
 bool decide_pod_movable(const struct decide_run *run, uint32_t pod);
 void decide_pools_count(struct decide_run *run);
 struct decide_pool_memory *decide_pool_remember(
@@ -411,6 +421,8 @@ const struct mig_model *decide_mig_model(uint16_t gpu); /* NULL when it has none
 void decide_mig_pools(struct decide_run *run);
 
 /* ---- decide_node.c, decide_hold.c ---- */
+/* How long a surplus must have lasted before a node with so many pods is emptied. */
+int64_t decide_surplus_after(uint32_t pods);
 void decide_retire(struct decide_run *run, uint32_t node, const char *from, uint32_t spare);
 void decide_capacity(struct decide_run *run);
 void decide_holds(struct decide_run *run);

@@ -39,6 +39,7 @@ struct core_decider *core_decider_free(struct core_decider *d)
     map_u64_clear(&d->pod_rows);
     map_u64_clear(&d->pod_names);
     map_u64_clear(&d->entering);
+    map_u64_clear(&d->raising);
     map_u64_clear(&d->pressed);
     map_u64_clear(&d->told);
     mem_free(d->owners);

@@ -342,6 +342,8 @@ void decide_forget(struct core_decider *d, const struct core_fact *fact)
     }
     if (fact->source == CORE_SOURCE_NODES) {
         (void)map_u64_remove(&d->pressed, fact->gone);
+        (void)map_u64_remove(&d->raising, fact->gone);
+        (void)map_u64_remove(&d->entering, fact->gone);
         return;
     }
     uint32_t row =

@@ -8,13 +8,19 @@
 #include <stdio.h>
 #include <string.h>
 
-/* TUNING: a higher replica count is taken over when it was right for so long; a surplus is acted
- * upon when it lasted so long (shorter than the autoscaler's own ten minutes pays twice). */
+/* TUNING: a higher replica count is taken over when it was right for so long. */
 static const int64_t raise_after_ns = 20 * 60 * NUM_NS_PER_SECOND;
-static const int64_t surplus_after_ns = 10 * 60 * NUM_NS_PER_SECOND;
 
-/* The scheduler's own retries come first. */
-static const int64_t patience_ns = 20 * NUM_NS_PER_SECOND;
+/* TUNING: a surplus is acted upon when it lasted so long (shorter than the autoscaler's own ten
+ * minutes pays twice), and longer by so much for every pod that has to move: what lasted is likely
+ * to last as long again, and an eviction must be worth it. */
+static const int64_t surplus_after_ns = 10 * 60 * NUM_NS_PER_SECOND;
+static const int64_t surplus_pod_ns = 10 * 60 * NUM_NS_PER_SECOND;
+
+int64_t decide_surplus_after(uint32_t pods)
+{
+    return surplus_after_ns + pods * surplus_pod_ns;
+}
 
 /* TUNING: pods that may have to make room at once for a latency-sensitive one. */
 enum { TAKE_PODS_MAX = 5 };
@@ -50,34 +56,6 @@ static void pool_replicas_settle(struct decide_run *run, struct decide_pool *poo
     pool->replicas = m->replicas;
 }
 
-static void nodes_raise(struct decide_run *run, uint32_t index)
-{
-    const struct decide_pool *pool = &run->pools[index];
-    for (uint32_t i = 0; i < run->pic->node_count; i++) {
-        struct decide_node *s = &run->nodes[i];
-        if (s->pool != index || !s->usable || s->closed || s->busy_rollout || s->entering)
-            continue;
-        if (s->replicas == 0 || s->replicas >= pool->replicas || !s->settled)
-            continue;
-        struct core_intent *intent =
-                decide_node_intent(run, i, CORE_CHANGE_REPLICAS_RAISE, CORE_REASON_COST);
-        intent->target.replicas = pool->replicas;
-        intent->saving_microusd_per_hour =
-                num_muldiv_i64(node_price(run, i), pool->replicas - s->replicas, pool->replicas);
-        decide_why(intent,
-                "pool %s bears %u a GPU, node has %u; a slot costs %lld instead of %lld "
-                "micro-USD/h",
-                pool->name, pool->replicas, s->replicas,
-                (long long)(node_price(run, i) / num_max_i64(1, s->slots / s->replicas) /
-                            pool->replicas),
-                (long long)(node_price(run, i) / num_max_i64(1, s->slots)));
-        decide_evidence(intent, "replicas_now", s->replicas);
-        decide_evidence(intent, "replicas_borne", pool->replicas);
-        decide_evidence(intent, "pods_in_pool", pool->pods);
-        s->taken = true;
-    }
-}
-
 /* ---- shortage ---- */
 
 /* How much it hurts to give the node to the pool; UINT32_MAX = not to be had. */
@@ -102,40 +80,120 @@ static uint32_t share_harm(
         if (!str_eq_c(o->pool, to->name))
             strangers++;
     }
-    if (strangers > 0 && !decide_pods_fit_elsewhere(run, node))
-        return UINT32_MAX; /* they would wait for a fresh node: no gain */
-    return 1 + view->pod_count + 16 * strangers;
+    /* They would wait for a fresh node: no gain, unless the pool has no node at all.  Then no
+     * autoscaler knows what one would offer, and its pods wait for ever. */
+    bool fit = strangers == 0 || decide_pods_fit_elsewhere(run, node);
+    if (!fit && (to->have > 0 || to->stuck == 0))
+        return UINT32_MAX;
+    return 1 + view->pod_count + 16 * strangers + (fit ? 0 : 1024);
 }
 
-static struct core_intent *share_node(
-        struct decide_run *run, uint32_t node, uint32_t index, uint32_t missing)
+/* Gives the node to the pool with as many replicas as the shortage asks for; more come in place.
+ * Returns the slots that the pool gains. */
+static uint32_t share_node(struct decide_run *run, uint32_t node, uint32_t index, uint32_t missing)
 {
     struct decide_pool *pool = &run->pools[index];
     const struct core_node_fact *f = &run->pic->nodes[node].fact;
     struct core_intent *i = decide_node_intent(run, node, CORE_CHANGE_SHARE,
             pool->pending > 0 ? CORE_REASON_PENDING_PODS : CORE_REASON_DEMAND_RISES);
-    uint32_t slots = f->gpu_count * pool->replicas;
+    uint32_t asked = (missing + f->gpu_count - 1) / f->gpu_count;
+    uint32_t least = num_max_u32(2, run->policy->replicas_min);
+    uint32_t replicas = num_min_u32(num_max_u32(asked, least), pool->replicas);
+    uint32_t slots = decide_pool_room(pool, f->gpu_count * replicas, f->cpu_milli, f->memory_mib);
     uint32_t served = num_min_u32(missing, slots);
     int64_t apart = num_muldiv_i64(f->microusd_per_hour, served, f->gpu_count);
 
-    i->target.replicas = pool->replicas;
+    i->target.replicas = replicas;
     i->target.mig = false;
     i->target.layout_count = 0;
     memcpy(i->target.pool, pool->name, sizeof(i->target.pool));
     i->saving_microusd_per_hour = num_max_i64(apart - f->microusd_per_hour,
-            num_muldiv_i64(f->microusd_per_hour, pool->replicas - 1, pool->replicas));
+            num_muldiv_i64(f->microusd_per_hour, replicas - 1, replicas));
     decide_why(i,
-            "pool %s lacks %u slots (wants %u, has %u); %u GPUs x %u serve %u pods that alone cost "
-            "%lld micro-USD/h",
-            pool->name, missing, pool->want, pool->have, f->gpu_count, pool->replicas, served,
-            (long long)apart);
+            "pool %s lacks %u slots (wants %u, has %u); %u GPUs x %u of %u borne serve %u pods "
+            "that alone cost %lld micro-USD/h",
+            pool->name, missing, pool->want, pool->have, f->gpu_count, replicas, pool->replicas,
+            served, (long long)apart);
     decide_evidence(i, "slots_wanted", pool->want);
     decide_evidence(i, "slots_had", pool->have);
     decide_evidence(i, "pods_pending", pool->pending);
-    decide_evidence(i, "replicas", pool->replicas);
+    decide_evidence(i, "replicas", replicas);
     decide_evidence(i, "node_microusd_per_hour", f->microusd_per_hour);
     decide_evidence(i, "alone_microusd_per_hour", apart);
-    return i;
+    map_u64_set(&run->d->raising, f->uid, replicas);
+    return slots;
+}
+
+/* The most pods that the node may hold with so many replicas, and what raising it to them brings.
+ */
+static uint32_t raise_gain(const struct decide_run *run, const struct decide_pool *pool,
+        uint32_t node, uint32_t replicas)
+{
+    const struct decide_node *s = &run->nodes[node];
+    uint32_t slots = run->pic->nodes[node].fact.gpu_count * replicas;
+    uint32_t room =
+            decide_pool_room(pool, slots - num_min_u32(s->used, slots), s->cpu_free, s->ram_free);
+    return room > s->room ? room - s->room : 0;
+}
+
+static void raise_node(
+        struct decide_run *run, uint32_t node, struct decide_pool *pool, uint32_t replicas)
+{
+    struct decide_node *s = &run->nodes[node];
+    uint32_t gain = raise_gain(run, pool, node, replicas);
+    uint32_t gpus = run->pic->nodes[node].fact.gpu_count;
+    struct core_intent *i = decide_node_intent(run, node, CORE_CHANGE_REPLICAS_RAISE,
+            pool->stuck > 0 ? CORE_REASON_PENDING_PODS : CORE_REASON_DEMAND_RISES);
+
+    i->target.replicas = replicas;
+    i->saving_microusd_per_hour =
+            num_muldiv_i64(node_price(run, node), replicas - s->replicas, replicas);
+    decide_why(i,
+            "pool %s wants %u slots and has %u; %u a GPU instead of %u give %u more of the %u that "
+            "a GPU bears; another node costs %lld micro-USD/h",
+            pool->name, pool->want, pool->have, replicas, s->replicas, gain, pool->replicas,
+            (long long)node_price(run, node));
+    decide_evidence(i, "replicas_now", s->replicas);
+    decide_evidence(i, "replicas_borne", pool->replicas);
+    decide_evidence(i, "pods_in_pool", pool->pods);
+    decide_evidence(i, "slots_wanted", pool->want);
+    decide_evidence(i, "slots_had", pool->have);
+    map_u64_set(&run->d->raising, run->pic->nodes[node].fact.uid, replicas);
+    pool->have += gain;
+    s->slots = gpus * replicas;
+    s->room += gain;
+    s->taken = true;
+}
+
+/* More pods a GPU on a node that is there: no pod notices, and nothing is cheaper.  The node that
+ * gains most, with no more replicas than the shortage asks for. */
+static bool pool_raise(struct decide_run *run, uint32_t index)
+{
+    struct decide_pool *pool = &run->pools[index];
+    uint32_t missing = pool->want - pool->have;
+    uint32_t best = CORE_NO_INDEX;
+    uint32_t best_gain = 0;
+    uint32_t best_replicas = 0;
+
+    for (uint32_t i = 0; i < run->pic->node_count; i++) {
+        const struct decide_node *s = &run->nodes[i];
+        if (s->pool != index || !s->usable || s->closed || s->busy_rollout || s->entering)
+            continue;
+        if (s->replicas == 0 || s->replicas >= pool->replicas || !s->settled || s->taken)
+            continue;
+        uint32_t gpus = run->pic->nodes[i].fact.gpu_count;
+        uint32_t replicas = num_min_u32(pool->replicas, s->replicas + (missing + gpus - 1) / gpus);
+        uint32_t gain = raise_gain(run, pool, i, replicas);
+        if (gain > best_gain) {
+            best = i;
+            best_gain = gain;
+            best_replicas = replicas;
+        }
+    }
+    if (best == CORE_NO_INDEX)
+        return false;
+    raise_node(run, best, pool, best_replicas);
+    return true;
 }
 
 /* A node of the pool that is being retired or held open again costs nothing. */
@@ -153,7 +211,7 @@ static bool take_back(struct decide_run *run, uint32_t index)
         decide_evidence(intent, "slots_wanted", pool->want);
         decide_evidence(intent, "slots_had", pool->have);
         s->taken = true;
-        pool->have += s->slots;
+        pool->have += s->used + s->room;
         return true;
     }
     return false;
@@ -165,7 +223,7 @@ static void pool_grow(struct decide_run *run, uint32_t index)
     while (pool->have < pool->want) {
         uint32_t best = CORE_NO_INDEX;
         uint32_t best_harm = UINT32_MAX;
-        if (take_back(run, index))
+        if (take_back(run, index) || pool_raise(run, index))
             continue;
         for (uint32_t i = 0; i < run->pic->node_count; i++) {
             uint32_t harm = run->pic->nodes[i].live ? share_harm(run, i, pool) : UINT32_MAX;
@@ -176,14 +234,16 @@ static void pool_grow(struct decide_run *run, uint32_t index)
         }
         if (best == CORE_NO_INDEX)
             return;
-        (void)share_node(run, best, index, pool->want - pool->have);
+        uint32_t gained = share_node(run, best, index, pool->want - pool->have);
         run->nodes[best].taken = true;
         struct decide_pool_memory *m = decide_pool_remember(run->d, pool);
         if (m != NULL) {
             map_u64_set(&run->d->entering, run->pic->nodes[best].fact.uid,
                     (uint32_t)(m - run->d->pool_memory));
         }
-        pool->have += run->pic->nodes[best].fact.gpu_count * pool->replicas;
+        if (gained == 0)
+            return; /* not one of the pool's pods would fit on it */
+        pool->have += gained;
     }
 }
 
@@ -206,7 +266,7 @@ static uint32_t spare_node(const struct decide_run *run, uint32_t index, uint32_
             continue;
         if (view->fact.gpu_count < gpus || !s->movable)
             continue;
-        uint32_t counted = s->retiring ? 0 : s->held ? s->used : s->slots;
+        uint32_t counted = s->retiring ? 0 : s->used + (s->held ? 0 : s->room);
         if (pool->have - counted < need)
             continue;
         if (best != CORE_NO_INDEX && run->nodes[best].used <= s->used)
@@ -264,10 +324,12 @@ static void pool_shrink(struct decide_run *run, uint32_t index)
         return;
     if (m->surplus_since_mono_ns == 0)
         m->surplus_since_mono_ns = run->now->mono_ns + 1;
-    if (run->now->mono_ns - m->surplus_since_mono_ns < surplus_after_ns || !run->policy->scale_down)
+    int64_t after = decide_surplus_after(run->pic->nodes[node].pod_count);
+    if (run->now->mono_ns - m->surplus_since_mono_ns < after || !run->policy->scale_down)
         return;
-    decide_retire(run, node, pool->name, pool->have - run->nodes[node].slots - pool->pods);
-    pool->have -= run->nodes[node].slots;
+    uint32_t counted = run->nodes[node].used + (run->nodes[node].held ? 0 : run->nodes[node].room);
+    pool->have -= num_min_u32(pool->have, counted);
+    decide_retire(run, node, pool->name, pool->have > pool->pods ? pool->have - pool->pods : 0);
 }
 
 /* ---- whole GPUs that are waited for ---- */
@@ -377,7 +439,7 @@ static void give_up(struct decide_run *run, uint32_t node, uint32_t row, uint32_
     unshare_node(run, node, row, latency);
     left[node] = run->pic->nodes[node].fact.gpu_count - pod->fact.count;
     if (!run->nodes[node].retiring)
-        pool->have -= num_min_u32(pool->have, run->nodes[node].slots);
+        pool->have -= num_min_u32(pool->have, run->nodes[node].used + run->nodes[node].room);
 }
 
 /* No pool can spare a node: the shared node with the fewest pods that may be moved, a handful at
@@ -470,10 +532,8 @@ static void waiting_serve(struct decide_run *run)
     for (int pass = 0; pass < 2; pass++) { /* latency-sensitive first */
         for (uint32_t i = 0; i < pic->pod_count; i++) {
             const struct core_pod_view *pod = &pic->pods[i];
-            if (!pod->live || pod->fact.phase != CORE_POD_PENDING || pod->node != CORE_NO_INDEX ||
-                    !pod->fact.unschedulable || pod->fact.resource.kind != MODEL_RESOURCE_GPU ||
-                    pod->owner == CORE_NO_INDEX ||
-                    run->now->wall_ns - pod->fact.created_wall_ns < patience_ns)
+            if (!decide_pod_stuck(run, pod) || pod->fact.resource.kind != MODEL_RESOURCE_GPU ||
+                    pod->owner == CORE_NO_INDEX)
                 continue;
             const struct core_owner_fact *o = &pic->owners[pod->owner].fact;
             bool latency = decide_owner_class(run->d, o) == MODEL_CLASS_LATENCY_SENSITIVE;
@@ -535,7 +595,8 @@ static void exclusive_shrink(struct decide_run *run, uint16_t cluster, uint16_t 
     }
     if (m->surplus_since_mono_ns == 0)
         m->surplus_since_mono_ns = run->now->mono_ns + 1;
-    if (run->now->mono_ns - m->surplus_since_mono_ns < surplus_after_ns)
+    int64_t after = decide_surplus_after(run->pic->nodes[node].pod_count);
+    if (run->now->mono_ns - m->surplus_since_mono_ns < after)
         return;
     decide_retire(run, node, "exclusive GPUs", 0);
 }
@@ -565,7 +626,6 @@ void decide_capacity(struct decide_run *run)
         if (run->pools[p].technique != MODEL_TECHNIQUE_TIME_SLICING)
             continue;
         pool_grow(run, p);
-        nodes_raise(run, p);
         pool_shrink(run, p);
     }
     exclusives_shrink(run);

@@ -202,6 +202,28 @@ static void node_count(struct decide_run *run, uint32_t node)
 
 /* ---- pools ---- */
 
+uint32_t decide_pool_room(
+        const struct decide_pool *pool, uint32_t slots, uint32_t cpu, uint32_t ram)
+{
+    uint32_t by_cpu = pool->cpu_milli > 0 ? cpu / pool->cpu_milli : slots;
+    uint32_t by_ram = pool->ram_mib > 0 ? ram / pool->ram_mib : slots;
+    return num_min_u32(slots, num_min_u32(by_cpu, by_ram));
+}
+
+/* Slots are worth what pods can use of them: a node whose CPU is spent takes nobody. */
+static void node_room(struct decide_run *run, uint32_t node, const struct decide_pool *pool)
+{
+    const struct core_node_view *view = &run->pic->nodes[node];
+    struct decide_node *state = &run->nodes[node];
+    if (state->busy_rollout && state->change == CORE_CHANGE_REPLICAS_RAISE) {
+        uint32_t asked = map_u64_find(&run->d->raising, view->fact.uid);
+        if (asked != MAP_NONE && asked > state->replicas)
+            state->slots = view->fact.gpu_count * asked; /* a minute away */
+    }
+    state->room = decide_pool_room(pool, state->slots - num_min_u32(state->used, state->slots),
+            state->cpu_free, state->ram_free);
+}
+
 static void pool_add_node(struct decide_run *run, uint32_t node)
 {
     const struct core_node_view *view = &run->pic->nodes[node];
@@ -222,15 +244,32 @@ static void pool_add_node(struct decide_run *run, uint32_t node)
     if (changes) {
         const struct decide_pool_memory *m = decide_pool_remember(run->d, pool);
         state->entering = true;
-        if (pool->technique == MODEL_TECHNIQUE_TIME_SLICING && m != NULL)
-            pool->have += view->fact.gpu_count * num_max_u32(m->replicas, 1);
-    } else if (state->usable && !state->retiring) {
+        uint32_t asked = map_u64_find(&run->d->raising, view->fact.uid);
+        if (asked == MAP_NONE)
+            asked = m != NULL ? num_max_u32(m->replicas, 1) : 1;
+        if (pool->technique == MODEL_TECHNIQUE_TIME_SLICING) {
+            pool->have += decide_pool_room(pool, view->fact.gpu_count * asked, view->fact.cpu_milli,
+                    view->fact.memory_mib);
+        }
+        return;
+    }
+    node_room(run, node, pool);
+    if (state->usable && !state->retiring) {
         bool leaves = state->busy_rollout && state->change == CORE_CHANGE_UNSHARE;
         if (!leaves)
-            pool->have += state->held ? state->used : state->slots;
+            pool->have += state->used + (state->held ? 0 : state->room);
         if (!state->closed)
-            pool->open += state->slots - num_min_u32(state->used, state->slots);
+            pool->open += state->room;
     }
+}
+
+/* The scheduler's own retries come first. */
+static const int64_t patience_ns = 20 * NUM_NS_PER_SECOND;
+
+bool decide_pod_stuck(const struct decide_run *run, const struct core_pod_view *pod)
+{
+    return pod->live && pod->fact.phase == CORE_POD_PENDING && pod->node == CORE_NO_INDEX &&
+           pod->fact.unschedulable && run->now->wall_ns - pod->fact.created_wall_ns >= patience_ns;
 }
 
 static void pool_add_pod(struct decide_run *run, uint32_t row, uint32_t *alive_of_owner)
@@ -246,6 +285,8 @@ static void pool_add_pod(struct decide_run *run, uint32_t row, uint32_t *alive_o
     run->pools[index].pods++;
     if (pod->node == CORE_NO_INDEX)
         run->pools[index].pending++;
+    if (decide_pod_stuck(run, pod))
+        run->pools[index].stuck++;
     if (pod->owner == CORE_NO_INDEX)
         return;
     if (str_eq(run->pic->owners[pod->owner].fact.pool, pod->fact.pool))
@@ -266,6 +307,11 @@ static void pool_add_owner(struct decide_run *run, uint32_t row, uint32_t alive)
     uint32_t expected = keeps_count && o->replicas > alive ? o->replicas - alive : 0;
     pool->owners++;
     pool->want += expected;
+    pool->lasting += keeps_count ? alive + expected : 0;
+    if (alive + expected > 0 || o->kind == MODEL_OWNER_JOB) {
+        pool->cpu_milli = num_max_u32(pool->cpu_milli, o->cpu_milli);
+        pool->ram_mib = num_max_u32(pool->ram_mib, o->memory_mib);
+    }
     if (pool->technique == MODEL_TECHNIQUE_MIG) {
         struct decide_way way = decide_way_now(o);
         pool->want_profile[way.profile] += alive + expected;
