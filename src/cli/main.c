@@ -10,6 +10,7 @@ static const struct cli_verb *const verbs[] = {
         &cli_verb_simulate,
         &cli_verb_explain,
         &cli_verb_replay,
+        &cli_verb_lint,
         &cli_verb_policy,
         &cli_verb_mig,
         &cli_verb_version,

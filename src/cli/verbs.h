@@ -5,6 +5,7 @@
 #include "cli/option.h"
 
 extern const struct cli_verb cli_verb_explain;
+extern const struct cli_verb cli_verb_lint;
 extern const struct cli_verb cli_verb_mig;
 extern const struct cli_verb cli_verb_policy;
 extern const struct cli_verb cli_verb_replay;

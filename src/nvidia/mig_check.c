@@ -204,8 +204,8 @@ static void entry_check_any(const struct nvidia_mig_config *config,
         }
     }
     if (nearest) {
-        ADD(&at, "layout", "%.*s: cannot be placed on any GPU: on a %s %s",
-                STR_ARG_SHORT(config->name), nearest->key, place.text);
+        ADD(&at, "layout", "%.*s: cannot be placed on any GPU: %s", STR_ARG_SHORT(config->name),
+                place.text);
     } else {
         ADD(&at, "profile-unknown", "%.*s: no GPU has all of these profiles",
                 STR_ARG_SHORT(config->name));
@@ -233,9 +233,9 @@ static void names_check(const struct nvidia_mig_config *config, const struct nvi
     }
 }
 
-/* Checks an entry against the models of its filter, or all. */
+/* Checks an entry by itself: against the models of its filter, or all, unless a node is known. */
 static void entry_check(const struct nvidia_mig_config *config, const struct nvidia_mig_entry *e,
-        struct nvidia_lint *lint)
+        const struct nvidia_mig_node *node, struct nvidia_lint *lint)
 {
     const struct mig_model *models[MODELS_MAX];
     unsigned count = 0;
@@ -251,12 +251,12 @@ static void entry_check(const struct nvidia_mig_config *config, const struct nvi
         if (key && k == count && count < MODELS_MAX)
             models[count++] = mig_model_find(key);
     }
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; !node && i < count; i++)
         entry_check_model(config, e, models[i], lint);
-    if (e->filter_count == 0 && e->profile_count > 0)
+    if (!node && e->filter_count == 0 && e->profile_count > 0)
         entry_check_any(config, e, lint);
-    names_check(config, e, count > 0 ? models[0] : NULL, lint);
-    if (e->all_devices && e->filter_count == 0) {
+    names_check(config, e, node ? node->model : (count > 0 ? models[0] : NULL), lint);
+    if (!node && e->all_devices && e->filter_count == 0) {
         struct doc at = {.line = e->line, .column = e->column};
         ADD_INSTEAD(&at, "all-devices", "a device-filter, where nodes mix GPUs",
                 "%.*s: never succeeds on a node with a GPU without MIG",
@@ -280,30 +280,37 @@ static bool entry_covers(const struct nvidia_mig_entry *later, const struct nvid
     return later->all_devices || (!e->all_devices && (e->devices & ~later->devices) == 0);
 }
 
-void nvidia_mig_parted_check(const struct nvidia_mig_parted *file, struct nvidia_lint *lint)
+static void config_check(const struct nvidia_mig_config *config, const struct nvidia_mig_node *node,
+        struct nvidia_lint *lint)
 {
-    for (uint32_t i = 0; i < file->count; i++) {
-        const struct nvidia_mig_config *config = &file->configs[i];
-        bool all = config->entry_count == 0;
-        for (uint32_t k = 0; k < config->entry_count; k++) {
-            const struct nvidia_mig_entry *e = &config->entries[k];
-            struct doc at = {.line = e->line, .column = e->column};
-            bool covered = false;
-            entry_check(config, e, lint);
-            all = all || e->all_devices;
-            for (uint32_t later = k + 1; later < config->entry_count; later++)
-                covered = covered || entry_covers(&config->entries[later], e);
-            if (covered) {
-                ADD(&at, "overridden", "%.*s: a later entry takes every GPU of this one",
-                        STR_ARG_SHORT(config->name));
-            }
-        }
-        if (!all) {
-            struct doc at = {.line = config->line, .column = config->column};
-            ADD(&at, "some-gpus", "%.*s: succeeds on nodes with exactly the listed GPUs only",
+    bool all = config->entry_count == 0;
+    for (uint32_t i = 0; i < config->entry_count; i++) {
+        const struct nvidia_mig_entry *e = &config->entries[i];
+        struct doc at = {.line = e->line, .column = e->column};
+        bool covered = false;
+        entry_check(config, e, node, lint);
+        all = all || e->all_devices;
+        for (uint32_t later = i + 1; later < config->entry_count; later++)
+            covered = covered || entry_covers(&config->entries[later], e);
+        if (covered) {
+            ADD(&at, "overridden", "%.*s: a later entry takes every GPU of this one",
                     STR_ARG_SHORT(config->name));
         }
     }
+    if (node) {
+        nvidia_mig_config_check(config, node->model, node->gpu_count, lint);
+    } else if (!all) {
+        struct doc at = {.line = config->line, .column = config->column};
+        ADD(&at, "some-gpus", "%.*s: succeeds on nodes with exactly the listed GPUs only",
+                STR_ARG_SHORT(config->name));
+    }
+}
+
+void nvidia_mig_parted_check(const struct nvidia_mig_parted *file,
+        const struct nvidia_mig_node *node, struct nvidia_lint *lint)
+{
+    for (uint32_t i = 0; i < file->count; i++)
+        config_check(&file->configs[i], node, lint);
 }
 
 void nvidia_mig_config_check(const struct nvidia_mig_config *config, const struct mig_model *model,

@@ -74,9 +74,17 @@ const struct nvidia_mig_entry *nvidia_mig_config_entry(
 void nvidia_mig_config_check(const struct nvidia_mig_config *config, const struct mig_model *model,
         uint32_t gpu_count, struct nvidia_lint *lint);
 
-/* Lints all configs without knowing the nodes: an entry's device filter tells the models; without
- * one, a set of profiles must fit at least one model of the catalog. */
-void nvidia_mig_parted_check(const struct nvidia_mig_parted *file, struct nvidia_lint *lint);
+/* GPUs of one model, all of a node. */
+struct nvidia_mig_node {
+    const struct mig_model *model; /* NULL: without MIG */
+    uint32_t gpu_count;
+};
+
+/* Lints all configs, against a node as above or, node NULL, against what the file itself says: an
+ * entry's device filter tells the models; without one, a set of profiles must fit at least one
+ * model of the catalog. */
+void nvidia_mig_parted_check(const struct nvidia_mig_parted *file,
+        const struct nvidia_mig_node *node, struct nvidia_lint *lint);
 
 /* Appends a whole file with these configs, in order. */
 void nvidia_mig_parted_emit(

@@ -36,6 +36,7 @@ check help --help
 check simulate simulate --help
 check explain explain --help
 check replay replay --help
+check lint lint --help
 check policy policy --help
 check policy_show help policy show
 check mig mig --help

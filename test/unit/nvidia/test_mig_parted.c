@@ -222,7 +222,7 @@ static void test_check_without_node(void **state)
         buf_puts(&text, FILE_OF(""));
         buf_puts(&text, files[i].entries);
         assert_int_equal(nvidia_mig_parted_parse(a, buf_str(&text), &file, NULL, NULL), 0);
-        nvidia_mig_parted_check(&file, &lint);
+        nvidia_mig_parted_check(&file, NULL, &lint);
         nvidia_lint_sort(&lint);
         assert_rules(&lint, files[i].rules, files[i].entries);
         buf_clear(&text);
