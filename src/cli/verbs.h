@@ -7,6 +7,7 @@
 extern const struct cli_verb cli_verb_explain;
 extern const struct cli_verb cli_verb_lint;
 extern const struct cli_verb cli_verb_mig;
+extern const struct cli_verb cli_verb_plan;
 extern const struct cli_verb cli_verb_policy;
 extern const struct cli_verb cli_verb_replay;
 extern const struct cli_verb cli_verb_simulate;

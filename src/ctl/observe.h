@@ -1,0 +1,47 @@
+/* ctl/observe.h - the core over a cluster that is only looked at: history first, then today.
+ *
+ * No I/O.  The history goes in under the policy with `suspend` set, so that the core learns and
+ * asks for nothing; then today's objects under the policy itself, with nothing carried out: what
+ * the core asks for now is the plan.  Every step is handed to the recorder, so that a replay makes
+ * the same decisions. */
+#ifndef CTL_OBSERVE_H
+#define CTL_OBSERVE_H
+
+#include "core/core.h"
+#include "core/recording.h"
+#include "ctl/history.h"
+
+struct ctl_observe_options {
+    const struct ctl_world *world;
+    const struct ctl_history *history; /* finished; NULL = none */
+    const struct policy *policy;
+    uint64_t seed;
+    int64_t wall_ns; /* of today: after every reading */
+    /* Each step with the core's digest after it; NULL = nobody records. */
+    void (*on_step)(void *user, const struct core_recording_step *step);
+    void (*on_progress)(void *user, uint32_t permille); /* NULL = nobody looks */
+    void *user;
+};
+
+/* What is asked for now: an owner to be pointed elsewhere, a node to be changed. */
+struct ctl_wish {
+    struct core_action action; /* views in the observation's arena */
+};
+
+struct ctl_observation {
+    struct arena *a; /* of what follows; the caller's */
+    uint32_t wish_count, decision_count;
+    const struct ctl_wish *wishes; /* as asked for, each once */
+    const struct core_decision
+            *decisions; /* the last one about each subject and change, in order */
+    uint64_t steps, digest;
+    int64_t history_ns;    /* from the first reading to the last */
+    uint64_t readings;     /* of a GPU at a time */
+    const char *violation; /* a check that failed, or NULL */
+};
+
+/* Runs it.  -EPROTO when a check of the core failed (the text names it). */
+int ctl_observe(struct arena *a, const struct ctl_observe_options *o,
+        struct ctl_observation *ret_observation, struct err *reterr);
+
+#endif

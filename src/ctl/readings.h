@@ -1,0 +1,35 @@
+/* ctl/readings.h - fetches readings of GPUs into a history: from Prometheus over a span of time,
+ * from exporters now.
+ *
+ * Below the purity line; reads only.  What did not answer is said, and costs nothing else. */
+#ifndef CTL_READINGS_H
+#define CTL_READINGS_H
+
+#include "ctl/history.h"
+#include "net/fetch.h"
+
+struct ctl_readings_options {
+    struct str prometheus; /* base URL */
+    struct str bearer;     /* token for it; "" = none */
+    int64_t end_wall_ns, span_ns, step_ns;
+    void (*on_progress)(void *user, uint32_t permille); /* NULL = nobody looks */
+    void *user;
+};
+
+struct ctl_readings_result {
+    uint32_t asked, answered;
+    const char *why; /* of the first that did not answer, in the history's arena; NULL */
+};
+
+/* Asks Prometheus for the span, a day at a time.  0 also when nothing answered; -E2BIG over a
+ * limit.
+ */
+int ctl_readings_range(struct net_http *http, struct ctl_history *h,
+        const struct ctl_readings_options *options, struct ctl_readings_result *ret_result,
+        struct err *reterr);
+
+/* Asks every exporter of the snapshot, once. */
+int ctl_readings_scrape(struct net_http *http, struct ctl_history *h,
+        struct ctl_readings_result *ret_result, struct err *reterr);
+
+#endif

@@ -1,0 +1,25 @@
+/* ctl/world-priv.h - between the files that build a world. */
+#ifndef CTL_WORLD_PRIV_H
+#define CTL_WORLD_PRIV_H
+
+#include "ctl/world.h"
+
+struct world_builder {
+    struct ctl_world *w;
+    const struct ctl_snapshot *s;
+    const struct ctl_world_options *o;
+    uint32_t owner_cap;
+};
+
+/* ctl/world_node.c: the nodes with GPUs. */
+int world_add_nodes(struct world_builder *b, struct err *reterr);
+
+/* ctl/world_owner.c: the owner of a pod, made when it is new; returns its row. */
+uint32_t world_owner_of_pod(struct world_builder *b, const struct ctl_pod *p);
+void world_add_idle_owners(struct world_builder *b); /* templates with GPUs and no pod */
+void world_finish_owners(struct world_builder *b);
+
+/* The labels of a selector that only say what every GPU node is. */
+bool world_selector_is_plain(struct str key);
+
+#endif

@@ -1,0 +1,230 @@
+/* ctl/world.c - see world.h.  No I/O. */
+#include "base/num.h"
+#include "ctl/names.h"
+#include "ctl/world-priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+uint64_t ctl_uid(struct str kubernetes_uid)
+{
+    uint64_t uid = str_hash(kubernetes_uid, 0);
+    return uid != 0 ? uid : 1;
+}
+
+void ctl_world_find(struct ctl_world *w, enum ctl_finding_kind kind, const char *subject,
+        const char *text, const char *advice)
+{
+    if (w->finding_count == w->finding_cap) {
+        w->finding_cap = w->finding_cap == 0 ? 32 : w->finding_cap * 2;
+        w->findings = mem_grow(w->findings, w->finding_cap, sizeof *w->findings);
+    }
+    w->findings[w->finding_count++] = (struct ctl_finding){kind, subject, text, advice};
+}
+
+void ctl_world_clear(struct ctl_world *w)
+{
+    mem_free(w->owners);
+    mem_free(w->owner_notes);
+    mem_free(w->findings);
+    map_str_clear(&w->node_index);
+    map_str_clear(&w->pod_index);
+    map_u64_clear(&w->owner_index);
+    map_u64_clear(&w->node_by_uid);
+    *w = (struct ctl_world){0};
+}
+
+/* -- pods ---------------------------------------------------------------------------------------
+ */
+
+static enum core_pod_phase phase_of(const struct ctl_pod *p)
+{
+    switch (p->phase) {
+    case KUBE_POD_SUCCEEDED:
+    case KUBE_POD_FAILED:
+        return CORE_POD_ENDED;
+    case KUBE_POD_PENDING:
+        return p->deleted_wall_ns != 0 ? CORE_POD_TERMINATING : CORE_POD_PENDING;
+    case KUBE_POD_RUNNING:
+    case KUBE_POD_UNKNOWN:
+        break;
+    }
+    return p->deleted_wall_ns != 0 ? CORE_POD_TERMINATING : CORE_POD_RUNNING;
+}
+
+static struct str pool_of(const struct ctl_pod_spec *spec)
+{
+    for (uint32_t i = 0; i < spec->selector_count; i++) {
+        if (str_eq_c(spec->selector[i].key, CTL_LABEL_POOL))
+            return spec->selector[i].value;
+    }
+    return (struct str){0};
+}
+
+static void add_pod(struct world_builder *b, const struct ctl_pod *p)
+{
+    struct ctl_world *w = b->w;
+    struct model_resource resource;
+    if (p->spec.gpu_kinds == 0 || model_resource_parse(p->spec.gpu_resource, &resource) < 0)
+        return; /* asks by a claim, or for a resource of NVIDIA's that is no GPU */
+    uint32_t owner = world_owner_of_pod(b, p);
+    uint32_t node = p->node.len == 0 ? MAP_NONE : map_str_find(&w->node_index, p->node);
+    if (p->node.len > 0 && node == MAP_NONE)
+        return; /* on a node that is left out */
+    uint32_t row = w->pod_count++;
+    w->pod_rows[row] = p;
+    w->pods[row] = (struct core_fact){.kind = CORE_FACT_POD,
+            .source = CORE_SOURCE_PODS,
+            .version = p->version,
+            .observed_wall_ns = b->o->wall_ns};
+    w->pods[row].pod = (struct core_pod_fact){.uid = ctl_uid(p->uid),
+            .owner = w->owners[owner].owner.uid,
+            .node = node == MAP_NONE ? 0 : w->nodes[node].node.uid,
+            .name = str_from(
+                    arena_printf(w->a, "%.*s/%.*s", STR_ARG(p->namespace), STR_ARG(p->name))),
+            .phase = phase_of(p),
+            .unschedulable = p->unschedulable,
+            .resource = resource,
+            .count = p->spec.gpu_count,
+            .pool = pool_of(&p->spec),
+            .created_wall_ns = p->created_wall_ns,
+            .started_wall_ns = p->started_wall_ns};
+    (void)map_str_set(&w->pod_index, w->pods[row].pod.name, row);
+}
+
+/* -- configuration ------------------------------------------------------------------------------
+ */
+
+static void add_configs(struct world_builder *b)
+{
+    struct ctl_world *w = b->w;
+    const struct ctl_operator *op = &b->s->operator;
+    w->configs = ARENA_ARRAY(w->a, struct core_fact, (size_t)b->s->config_count + 1);
+    for (uint32_t i = 0; i < b->s->config_count; i++) {
+        const struct ctl_config_key *k = &b->s->configs[i];
+        bool plugin = op->plugin_config.len > 0 && str_eq(k->map, op->plugin_config);
+        bool mig = op->mig_config.len > 0 && str_eq(k->map, op->mig_config);
+        if (!plugin && !mig)
+            continue;
+        struct core_fact *f = &w->configs[w->config_count++];
+        *f = (struct core_fact){.kind = CORE_FACT_CONFIG,
+                .source = CORE_SOURCE_CONFIG,
+                .version = k->version,
+                .observed_wall_ns = b->o->wall_ns};
+        f->config = (struct core_config_fact){.map = plugin ? CORE_CONFIG_PLUGIN : CORE_CONFIG_MIG,
+                .key = k->key,
+                .text = k->text,
+                .present = true};
+    }
+}
+
+/* -- findings -----------------------------------------------------------------------------------
+ */
+
+static void find_operator(struct world_builder *b)
+{
+    struct ctl_world *w = b->w;
+    const struct ctl_operator *op = &b->s->operator;
+    if (!b->o->seen[CTL_CLUSTER_POLICIES])
+        return; /* reported as unseen */
+    if (!op->present) {
+        ctl_world_find(w, CTL_FINDING_WARNING, "cluster",
+                "no ClusterPolicy of NVIDIA's GPU Operator",
+                "nodes cannot be reconfigured from here: owner patches have no pool to go to "
+                "before "
+                "the device plugin takes its configuration from a node label");
+        return;
+    }
+    if (op->plugin_config.len == 0) {
+        ctl_world_find(w, CTL_FINDING_WARNING, "ClusterPolicy",
+                "devicePlugin.config.name is not set: the device plugin reads no configuration",
+                "name a ConfigMap there before any node is to share its GPUs");
+    }
+    if (!str_eq_c(op->mig_strategy, "mixed") && op->mig_strategy.len > 0) {
+        ctl_world_find(w, CTL_FINDING_WARNING, "ClusterPolicy",
+                arena_printf(w->a, "mig.strategy is '%.*s'", STR_ARG_SHORT(op->mig_strategy)),
+                "whole GPUs beside MIG instances on one node need 'mixed'");
+    }
+}
+
+/* Where GPUs are renamed or split, a node offers no nvidia.com/gpu, and Cluster Autoscaler waits
+ * for it for ever.  SOURCE: kubernetes/autoscaler, processors/customresources: a node with a GPU
+ * label is unready until that resource is there. */
+static void find_autoscaler(struct world_builder *b)
+{
+    struct ctl_world *w = b->w;
+    uint32_t count = 0;
+    struct str label = {0};
+    for (uint32_t i = 0; i < w->node_count; i++) {
+        count += w->node_notes[i].autoscaled;
+        if (w->node_notes[i].autoscaled)
+            label = w->node_notes[i].autoscaler;
+    }
+    if (count == 0)
+        return;
+    ctl_world_find(w, CTL_FINDING_WARNING,
+            arena_printf(w->a, "%u node%s with %.*s", count, count == 1 ? "" : "s", STR_ARG(label)),
+            "an autoscaler may resize their groups",
+            "a shared or MIG node offers no nvidia.com/gpu: Cluster Autoscaler takes such a node "
+            "for "
+            "unready and may add another; keep groups of shared nodes out of it, or use Karpenter, "
+            "and let a group's template carry the pool label");
+}
+
+int ctl_world_build(struct arena *a, const struct ctl_snapshot *s,
+        const struct ctl_world_options *options, struct ctl_world *ret_world, struct err *reterr)
+{
+    *ret_world = (struct ctl_world){.a = a, .snapshot = s};
+    struct ctl_world *w = ret_world;
+    struct world_builder b = {.w = w, .s = s, .o = options};
+    if (world_add_nodes(&b, reterr) < 0) {
+        ctl_world_clear(w);
+        return reterr->code;
+    }
+    w->pods = ARENA_ARRAY(a, struct core_fact, (size_t)s->pod_count + 1);
+    w->pod_rows = ARENA_ARRAY(a, const struct ctl_pod *, (size_t)s->pod_count + 1);
+    for (uint32_t i = 0; i < s->pod_count; i++)
+        add_pod(&b, &s->pods[i]);
+    world_add_idle_owners(&b);
+    world_finish_owners(&b);
+    add_configs(&b);
+    find_operator(&b);
+    find_autoscaler(&b);
+    for (enum ctl_kind k = 0; k < CTL_KIND_COUNT; k++) {
+        if (!options->seen[k]) {
+            ctl_world_find(w, CTL_FINDING_UNSEEN, ctl_kind_info(k)->plural,
+                    options->why[k] != NULL ? options->why[k] : "were not read",
+                    ctl_kind_info(k)->cost);
+        }
+    }
+    return 0;
+}
+
+/* -- pods that are gone -------------------------------------------------------------------------
+ */
+
+/* The name without its last part, "-xxxxx"; empty when it has none. */
+static struct str stem(struct str name)
+{
+    while (name.len > 0 && name.ptr[name.len - 1] != '-')
+        name.len--;
+    if (name.len > 0)
+        name.len--;
+    return name;
+}
+
+uint64_t ctl_world_owner_by_name(const struct ctl_world *w, struct str namespace, struct str pod)
+{
+    struct str one = stem(pod), two = stem(one);
+    uint64_t found = 0;
+    for (uint32_t i = 0; i < w->owner_count; i++) {
+        const struct ctl_owner_note *n = &w->owner_notes[i];
+        if (!str_eq(n->namespace, namespace) || n->workload == NULL)
+            continue;
+        /* A Deployment's pods carry the hash of their ReplicaSet too, a CronJob's its time. */
+        bool twice = n->workload->kind == CTL_DEPLOYMENTS || n->workload->kind == CTL_CRONJOBS;
+        if (str_eq(n->name, twice ? two : one))
+            found = w->owners[i].owner.uid;
+    }
+    return found;
+}
