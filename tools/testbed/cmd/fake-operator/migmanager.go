@@ -306,14 +306,20 @@ func (s *scene) setConfigs(targets []*target) error {
 }
 
 func (s *scene) build(g *hardware.GPU, devices migtypes.MigConfig) error {
+	// mig-parted's own Flatten() asks NVML about names, and gives nothing where there is none.
 	var profiles []*mig.Profile
-	for _, wanted := range devices.Flatten() {
-		profile := s.n.mig.Find(wanted.String())
+	for _, name := range sortedKeys(devices) {
+		profile := s.n.mig.Find(name)
 		if profile == nil {
-			return fmt.Errorf("error getting GPU instance profile info for '%s': Not Supported", wanted)
+			return fmt.Errorf("error getting GPU instance profile info for '%s': Not Supported", name)
 		}
-		profiles = append(profiles, profile)
+		for range devices[name] {
+			profiles = append(profiles, profile)
+		}
 	}
+	sort.SliceStable(profiles, func(i, j int) bool {
+		return profiles[i].ComputeSlices > profiles[j].ComputeSlices
+	})
 	placed, err := s.n.mig.Build(profiles)
 	if err != nil {
 		return err

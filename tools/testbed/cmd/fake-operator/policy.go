@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/yaml"
 )
 
@@ -265,17 +266,19 @@ func daemonSets(p *policy) []*apps.DaemonSet {
 // changed.
 func (w *world) applyDaemonSet(ctx context.Context, set *apps.DaemonSet) error {
 	sets := w.client.AppsV1().DaemonSets(operatorNamespace)
-	old, err := sets.Get(ctx, set.Name, meta.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		_, err = sets.Create(ctx, set, meta.CreateOptions{})
+	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		old, err := sets.Get(ctx, set.Name, meta.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			_, err = sets.Create(ctx, set, meta.CreateOptions{})
+			return err
+		}
+		if err != nil {
+			return err
+		}
+		old.Spec.Template.Spec.Tolerations = set.Spec.Template.Spec.Tolerations
+		old.Spec.Template.Spec.Containers = set.Spec.Template.Spec.Containers
+		old.Spec.Template.Spec.Volumes = set.Spec.Template.Spec.Volumes
+		_, err = sets.Update(ctx, old, meta.UpdateOptions{})
 		return err
-	}
-	if err != nil {
-		return err
-	}
-	old.Spec.Template.Spec.Tolerations = set.Spec.Template.Spec.Tolerations
-	old.Spec.Template.Spec.Containers = set.Spec.Template.Spec.Containers
-	old.Spec.Template.Spec.Volumes = set.Spec.Template.Spec.Volumes
-	_, err = sets.Update(ctx, old, meta.UpdateOptions{})
-	return err
+	})
 }
