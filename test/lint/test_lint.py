@@ -88,6 +88,28 @@ class Lints(unittest.TestCase):
             status, output = self.run_lint(lint)
             self.assertEqual(status, 0, f"{lint}: {output}")
 
+    # go
+
+    def write_module(self, kubernetes, api):
+        """A Go module that uses Kubernetes, and the version that all must use."""
+        self.write("tools/versions", "# tool version\nkubernetes 1.37.2\n")
+        self.write("tools/x/go.mod", f"module x\n\nrequire (\n\tk8s.io/kubernetes {kubernetes}\n"
+                   "\tk8s.io/api v0.36.1 // indirect\n\tk8s.io/client-go v0.37.2\n"
+                   "\tk8s.io/utils v0.0.1\n\tsigs.k8s.io/yaml v1.6.0\n)\n\n"
+                   f"replace k8s.io/api => k8s.io/api {api}\n")
+
+    def test_go_versions_agree(self):
+        self.write_module("v1.37.2", "v0.37.2")
+        self.assertEqual(self.run_lint("go")[0], 0)
+
+    def test_go_other_kubernetes(self):
+        self.write_module("v1.36.2", "v0.37.2")
+        self.expect("go", "tools/x/go.mod:4: k8s.io/kubernetes v1.36.2, tools/versions wants v1.37.2")
+
+    def test_go_replaced_by_another(self):
+        self.write_module("v1.37.2", "v0.36.1")
+        self.expect("go", "tools/x/go.mod:11: k8s.io/api v0.36.1, tools/versions wants v0.37.2")
+
     # layers
 
     def test_include_upwards(self):
