@@ -388,7 +388,8 @@ enum kube_auth_state kube_auth_get(struct kube_auth *auth)
 bool kube_auth_refused(struct kube_auth *auth)
 {
     const struct kube_config *c = auth->config;
-    bool changes = c->exec.command != NULL || c->token.file != NULL || c->client_cert.file != NULL;
+    bool changes = c->exec.command != NULL || c->token.file != NULL ||
+                   c->client_cert.file != NULL || c->ca.file != NULL;
     auth->is_stale |= changes;
     return changes;
 }

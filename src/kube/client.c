@@ -282,6 +282,8 @@ static void on_done(void *user, const struct net_result *result)
         tell_answer(r, result);
         return;
     }
+    if (result->err.code == -EPERM) /* certificates that do not fit: a rotation, perhaps */
+        (void)kube_auth_refused(&c->auth);
     struct kube_answer answer = {
             .outcome = result->end == NET_END_NOT_SENT ? KUBE_REJECTED : KUBE_UNKNOWN,
             .http_status = result->end == NET_END_NOT_SENT ? 0 : result->status,

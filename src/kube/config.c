@@ -373,12 +373,14 @@ static int parse_files(struct resolver *r, const struct kube_config_text *files,
     assert(count <= KUBE_CONFIG_FILES_MAX);
     for (unsigned i = 0; i < count; i++) {
         const struct doc *root = NULL;
+        if (str_trim(files[i].text).len == 0) /* as kubectl takes it */
+            continue;
         int code = doc_parse_yaml(r->a, files[i].text, KUBE_CONFIG_BYTES_MAX, &root, r->reterr);
         if (code < 0) {
             (void)err_wrap(r->reterr, "%s", files[i].file);
             return code;
         }
-        if (root->kind == DOC_NULL) /* an empty file, as kubectl takes it */
+        if (root->kind == DOC_NULL)
             continue;
         if (root->kind != DOC_OBJECT)
             return err_set(r->reterr, -EINVAL,

@@ -428,14 +428,15 @@ static CURLcode configure(struct net_request *r, const struct net_request_spec *
 static void on_idle(struct os_timer *t)
 {
     struct net_request *r = (struct net_request *)((char *)t - offsetof(struct net_request, idle));
+    struct net_http *http = r->http;
     int64_t due = r->last_byte_ns + r->idle_timeout_ns;
-    if (due > os_loop_now_ns(r->http->loop)) {
-        os_loop_timer_set(r->http->loop, t, due);
+    if (due > os_loop_now_ns(http->loop)) {
+        os_loop_timer_set(http->loop, t, due);
         return;
     }
     r->idled = true;
     http_request_end(r, CURL_LAST);
-    http_requests_settle(r->http);
+    http_requests_settle(http);
 }
 
 int net_http_start(struct net_http *http, const struct net_request_spec *spec,
