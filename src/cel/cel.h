@@ -40,8 +40,8 @@ struct cel_decl_var {
 };
 
 enum cel_option {
-    /* list.includes(x), of Kubernetes' list library since 1.37 */
-    CEL_OPTION_INCLUDES = 1 << 0,
+    /* without x.includes(y), as in an API server whose list attributes are off */
+    CEL_OPTION_NO_INCLUDES = 1 << 0,
 };
 
 /* An environment is constant data of the host. */

@@ -91,8 +91,8 @@ struct cel_map_ops {
     /* Entry `index` < count, in an order that never changes; ret_value may be NULL. */
     void (*entry)(const struct cel_map *map, uint32_t index, struct cel_value *ret_key,
             struct cel_value *ret_value);
-    /* Indexing with an unknown key gives an empty map instead of an error ("in", has() and
-     * iteration still see the real keys only). */
+    /* Indexing, has() and ?-indexing with an unknown key find an empty map instead of nothing;
+     * "in", size and iteration still see the real keys only. */
     bool default_empty;
 };
 
