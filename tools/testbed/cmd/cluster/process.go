@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -36,16 +35,16 @@ func (p *process) alive() bool {
 	return ok && letter != 'Z' && start == p.Start
 }
 
-// residentMiB is what the process holds in memory; 0 when it is gone.
-func (p *process) residentMiB() int {
-	file, err := os.Open(fmt.Sprintf("/proc/%d/status", p.Pid))
+// memoryMiB is what the process holds in memory, with its part of the pages that it shares with the
+// others: all run the same program.  0 when it is gone.
+func (p *process) memoryMiB() int {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", p.Pid))
 	if err != nil {
 		return 0
 	}
-	defer file.Close()
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		if rest, ok := strings.CutPrefix(lines.Text(), "VmRSS:"); ok {
-			kib, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(rest), " kB"))
+	for line := range strings.SplitSeq(string(text), "\n") {
+		if rest, ok := strings.CutPrefix(line, "Pss:"); ok {
+			kib, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(rest, " kB")))
 			if err == nil {
 				return kib / 1024
 			}

@@ -49,8 +49,8 @@ func runStatus(args []string) error {
 		}
 		pid, memory := "-", "-"
 		if process.alive() {
-			pid, memory = fmt.Sprint(process.Pid), fmt.Sprintf("%d MiB", process.residentMiB())
-			total += process.residentMiB()
+			pid, memory = fmt.Sprint(process.Pid), fmt.Sprintf("%d MiB", process.memoryMiB())
+			total += process.memoryMiB()
 		}
 		if word != "ok" {
 			ill++
