@@ -73,7 +73,7 @@ void sim_act(struct sim_world *w, const struct core_action *a)
     uint32_t write = w->write_count++;
     struct sim_write *wr = &w->writes[write];
     *wr = (struct sim_write){
-            .action = *a, .epoch = w->epoch, .asked_wall_ns = sim_feed_wall(w), .open = true};
+            .action = *a, .epoch = w->epoch, .asked_wall_ns = w->step_wall_ns, .open = true};
     if (a->kind == CORE_ACTION_CONFIG_PUT || a->kind == CORE_ACTION_CONFIG_DELETE) {
         wr->action.config.key = keep(wr, 0, a->config.key);
         wr->action.config.text = keep(wr, 1, a->config.text);

@@ -413,7 +413,8 @@ static bool perform(struct sim_world *w, const struct core_output *out)
             return true;
     }
     if (killed) {
-        sim_fault_count(w, SIM_FAULT_KILLED, CORE_ACTION_SOLVE, SIM_NONE);
+        enum core_action_kind last = begun > 0 ? out->actions[begun - 1].kind : CORE_ACTION_SOLVE;
+        sim_fault_count(w, SIM_FAULT_KILLED, last, SIM_NONE);
         sim_cover_kill(w, begun == 0);
     }
     return killed;
@@ -437,6 +438,7 @@ void sim_feed_step(struct sim_world *w, uint64_t generation)
         return;
     }
     core_step(w->core, &now, w->batch, count, &out);
+    w->step_wall_ns = now.wall_ns;
     w->listed = true;
     sim_cover_mark(w, true);
     struct sim_step step = {w->steps, &now, w->batch, count, restarted, &out, w->core};

@@ -314,6 +314,7 @@ struct sim_world {
     bool watch_lost[SIM_CLUSTERS_MAX][CORE_SOURCE_COUNT];
     int64_t core_at_ns;
     uint64_t core_generation, steps, actions, incidents;
+    int64_t step_wall_ns; /* what the controller's clock said in its last step */
     int64_t late_until_ns; /* object facts are held back until then */
     int64_t samples_lost_until_ns, samples_stale_until_ns; /* the minute whose readings were */
     /* Bit f: fault f lies in wait for the next rollout that comes to the cell. */

@@ -13,7 +13,7 @@
 
 #define DAY_NS (24 * NUM_NS_PER_HOUR)
 
-static struct sim_coverage reached; /* over all runs of this program */
+static struct sim_coverage reached[SIM_CAPS_COUNT]; /* over all runs of this program */
 
 static struct str file_text(struct arena *a, const char *relative)
 {
@@ -26,17 +26,18 @@ static struct str file_text(struct arena *a, const char *relative)
     return text;
 }
 
-static void run(uint64_t seed, int64_t duration_ns)
+static void run(enum sim_caps caps, uint64_t seed, int64_t duration_ns)
 {
     struct arena *a = arena_new(0);
     struct err e = {0};
     struct sim_config config = {.seed = seed,
+            .caps = caps,
             .duration_ns = duration_ns,
             .owner_patch_delay_ns = NUM_NS_PER_HOUR / 2,
             .faults_ppm = 50000,
             .skip_baselines = true,
             .skip_bounds = true,
-            .coverage = &reached};
+            .coverage = &reached[caps]};
     struct report_result *result = ARENA_NEW(a, struct report_result);
     assert_int_equal(
             sim_scenario_parse(a, file_text(a, "bench/faults.yaml"), &config.scenario, &e), 0);
@@ -44,16 +45,27 @@ static void run(uint64_t seed, int64_t duration_ns)
             policy_parse(a, file_text(a, "bench/faults-policy.yaml"), &config.policy, &e), 0);
     if (sim_run(&config, a, result, &e) != 0) {
         fail_msg("%s\n  slicewright simulate --scenario bench/faults.yaml --policy "
-                 "bench/faults-policy.yaml --owner-patch-delay 0.5 --days %lld --seed %llu "
-                 "--faults 0.05",
-                e.text, (long long)(duration_ns / DAY_NS), (unsigned long long)seed);
+                 "bench/faults-policy.yaml --caps %s --owner-patch-delay 0.5 --days %lld --seed "
+                 "%llu --faults 0.05",
+                e.text, sim_caps_name(caps), (long long)(duration_ns / DAY_NS),
+                (unsigned long long)seed);
     }
     arena_free(a);
 }
 
 static void survives(uint64_t seed)
 {
-    run(seed, DAY_NS);
+    run(SIM_CAPS_OPERATOR, seed, DAY_NS);
+}
+
+static void survives_with_classes(uint64_t seed)
+{
+    run(SIM_CAPS_DRA, seed, DAY_NS);
+}
+
+static void survives_with_native_caps(uint64_t seed)
+{
+    run(SIM_CAPS_NATIVE, seed, DAY_NS);
 }
 
 /* Seeds of fault runs that ended in a violation once; what was wrong is told beside them. */
@@ -69,16 +81,15 @@ static void survives_what_failed_once(void **state)
     };
     (void)state;
     for (unsigned i = 0; i < sizeof past / sizeof past[0]; i++)
-        run(past[i].seed, past[i].days * DAY_NS);
+        run(SIM_CAPS_OPERATOR, past[i].seed, past[i].days * DAY_NS);
 }
 
-static void reaches_no_cell_that_cannot_be(void **state)
+static void check_list(enum sim_caps caps, const char *list)
 {
-    (void)state;
     static struct sim_cells cells;
     struct arena *a = arena_new(0);
     struct err e = {0};
-    int rc = sim_cells_parse(file_text(a, "test/data/faults_unreachable.txt"), &cells, &e);
+    int rc = sim_cells_parse(file_text(a, list), &cells, &e);
     assert_string_equal(e.text, "");
     assert_int_equal(rc, 0);
     for (int s = 0; s < CORE_STEP_COUNT; s++) {
@@ -86,16 +97,25 @@ static void reaches_no_cell_that_cannot_be(void **state)
             bool all = true;
             for (int f = 0; f < SIM_FAULT_COUNT; f++) {
                 all = all && cells.unreachable[s][r][f];
-                if (cells.unreachable[s][r][f] && reached.table[s][r][f] > 0)
-                    fail_msg("%s %s %s was reached", core_step_name(s), core_rollout_state_name(r),
-                            sim_fault_name(f));
+                if (cells.unreachable[s][r][f] && reached[caps].table[s][r][f] > 0)
+                    fail_msg("%s: %s %s %s was reached", list, core_step_name(s),
+                            core_rollout_state_name(r), sim_fault_name(f));
             }
-            if (all == core_rollout_cell_reachable(s, r))
-                fail_msg("the list disagrees with the core on %s %s", core_step_name(s),
+            /* Other caps reach less than the core could. */
+            if (core_rollout_cell_reachable(s, r) ? all && caps == SIM_CAPS_OPERATOR : !all)
+                fail_msg("%s disagrees with the core on %s %s", list, core_step_name(s),
                         core_rollout_state_name(r));
         }
     }
     arena_free(a);
+}
+
+static void reaches_no_cell_that_cannot_be(void **state)
+{
+    (void)state;
+    check_list(SIM_CAPS_OPERATOR, "test/data/faults_unreachable.txt");
+    check_list(SIM_CAPS_DRA, "test/data/faults_unreachable_dra.txt");
+    check_list(SIM_CAPS_NATIVE, "test/data/faults_unreachable_native.txt");
 }
 
 static void refuses_broken_lists(void **state)
@@ -125,6 +145,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
             TEST_PROP(survives, 4),
+            TEST_PROP(survives_with_classes, 3),
+            TEST_PROP(survives_with_native_caps, 3),
             cmocka_unit_test(survives_what_failed_once),
             cmocka_unit_test(reaches_no_cell_that_cannot_be),
             cmocka_unit_test(refuses_broken_lists),

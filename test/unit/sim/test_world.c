@@ -94,6 +94,7 @@ static struct policy *lab_policy(struct lab *l)
 
 static void act(struct sim_world *w, struct core_action *a)
 {
+    w->step_wall_ns = sim_world_wall(w);
     sim_act(w, a);
     assert_int_equal(sim_world_run_until(w, w->now_ns + SIM_SECOND), 0);
 }
@@ -290,6 +291,7 @@ static void a_mig_change_outside_the_window_is_a_violation(void **state)
     struct core_action a = {.kind = CORE_ACTION_NODE_PATCH, .target = sim_uid(SIM_UID_NODE, 0)};
     a.node.fields = CORE_PATCH_MIG_CONFIG;
     a.node.mig_config = str_from(name);
+    w->step_wall_ns = sim_world_wall(w); /* the caller stands in for the controller */
     sim_act(w, &a);
     assert_true(sim_world_run_until(w, at + MINUTES(1)) < 0);
     assert_string_equal(sim_world_violation(w, NULL), "world-mig-change-outside-window");
