@@ -14,6 +14,7 @@ static const struct cli_verb *const verbs[] = {
         &cli_verb_lint,
         &cli_verb_policy,
         &cli_verb_mig,
+        &cli_verb_dra,
         &cli_verb_version,
         NULL,
 };

@@ -23,18 +23,13 @@ bool dra_values_equal(const struct cel_value *a, const struct cel_value *b)
 {
     if (a->kind != b->kind)
         return false;
-    switch ((enum cel_kind)a->kind) {
-    case CEL_KIND_INT:
+    if (a->kind == CEL_KIND_INT)
         return a->i == b->i;
-    case CEL_KIND_BOOL:
+    if (a->kind == CEL_KIND_BOOL)
         return a->b == b->b;
-    case CEL_KIND_STRING:
+    if (a->kind == CEL_KIND_STRING)
         return str_eq(cel_value_str(*a), cel_value_str(*b));
-    case CEL_KIND_SEMVER:
-        return versions_equal(a, b);
-    default:
-        return false;
-    }
+    return a->kind == CEL_KIND_SEMVER && versions_equal(a, b);
 }
 
 static bool scalar(const struct cel_value *v)

@@ -181,7 +181,7 @@ func (m *maker) device(name string, sets []string, perDevice bool) resourceapi.D
 	yes := true
 	d := resourceapi.Device{Name: name, Attributes: map[resourceapi.QualifiedName]resourceapi.DeviceAttribute{}}
 	for _, id := range []string{"model", "numa", "shared.example.com/link", "version"} {
-		if m.chance(80) {
+		if m.chance(92) {
 			d.Attributes[resourceapi.QualifiedName(id)] = m.attribute()
 		}
 	}
@@ -221,7 +221,7 @@ func (m *maker) reach(s *resourceapi.ResourceSliceSpec, kind int) {
 	yes := true
 	switch kind {
 	case 0, 1, 2, 3:
-		node := pick(m, "node-1", "node-1", "node-2")
+		node := pick(m, "node-1", "node-1", "node-1", "node-1", "node-2")
 		s.NodeName = &node
 	case 4:
 		m.count("all nodes")
@@ -281,7 +281,7 @@ func (m *maker) pool(driver, name string) {
 	device := 0
 	for i := 0; i < count; i++ {
 		s := add()
-		for k := 1 + m.n(5); k > 0; k-- {
+		for k := 1 + m.n(7); k > 0; k-- {
 			if !m.maybe(1, "duplicate device") {
 				device++
 			}
@@ -555,7 +555,7 @@ func generate(seed uint64, counts map[string]int) *Case {
 	if m.experimental && m.chance(50) {
 		m.c.Node.Status.DeclaredFeatures = []string{"DRAOptionalNodeOperations"}
 	}
-	for i := 0; i <= m.n(3); i++ {
+	for i := 0; i <= 1+m.n(3); i++ {
 		m.pool(pick(m, drivers...), fmt.Sprintf("pool-%d", i))
 	}
 	m.r.Shuffle(len(m.c.Slices), func(i, k int) { m.c.Slices[i], m.c.Slices[k] = m.c.Slices[k], m.c.Slices[i] })

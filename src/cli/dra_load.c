@@ -1,0 +1,213 @@
+/* cli/dra_load.c - the files of `slicewright dra`: documents, validation, nodes and claims. */
+#include "cli/dra.h"
+#include "dra/extended.h"
+#include "dra/validate.h"
+#include "os/file.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { FILE_BYTES_MAX = 256 << 20 };
+
+/* The next YAML document of `rest`, without its "---" line; false at the end. */
+static bool next_document(struct str *rest, struct str *ret)
+{
+    if (rest->len == 0)
+        return false;
+    size_t end = 0;
+    size_t after = rest->len;
+    while (end < rest->len) {
+        struct str line = {rest->ptr + end, rest->len - end};
+        const char *feed = memchr(line.ptr, '\n', line.len);
+        size_t len = feed ? (size_t)(feed - line.ptr) + 1 : line.len;
+        if (str_starts(line, STR_LIT("---")) && (len == 3 || strchr(" \t\r\n#", line.ptr[3]))) {
+            after = end + len;
+            break;
+        }
+        end += len;
+    }
+    *ret = (struct str){rest->ptr, end < rest->len ? end : rest->len};
+    *rest = (struct str){rest->ptr + after, rest->len - after};
+    return true;
+}
+
+/* True when there is nothing but blanks and comments. */
+static bool blank(struct str text)
+{
+    struct str line;
+    while (str_split(&text, '\n', &line)) {
+        line = str_trim(line);
+        if (line.len > 0 && line.ptr[0] != '#')
+            return false;
+    }
+    return true;
+}
+
+static uint32_t lines(struct str text)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; i < text.len; i++)
+        count += text.ptr[i] == '\n';
+    return count;
+}
+
+static int read_document(struct str text, const char *path, uint32_t line, cli_dra_visit *visit,
+        void *context, struct err *reterr)
+{
+    struct arena *arena = arena_new(0);
+    const struct doc *doc = NULL;
+    struct str start = str_trim(text);
+    bool json = start.len > 0 && start.ptr[0] == '{';
+    int r = json ? doc_parse_json(arena, text, FILE_BYTES_MAX, &doc, reterr)
+                 : doc_parse_yaml(arena, text, FILE_BYTES_MAX, &doc, reterr);
+    r = r ? r : visit(context, doc, reterr);
+    if (r && line > 0)
+        (void)err_wrap(reterr, "%s: document after line %u", path, line);
+    else if (r)
+        (void)err_wrap(reterr, "%s", path);
+    (void)arena_free(arena);
+    return r;
+}
+
+int cli_dra_read(const char *path, cli_dra_visit *visit, void *context, struct err *reterr)
+{
+    struct buf content = {0};
+    int r = os_file_read(path, FILE_BYTES_MAX, &content, reterr);
+    if (r)
+        return r;
+    struct str rest = buf_str(&content);
+    struct str text;
+    while (!r && next_document(&rest, &text)) {
+        uint32_t before = lines((struct str){content.ptr, (size_t)(text.ptr - content.ptr)});
+        if (!blank(text))
+            r = read_document(text, path, before, visit, context, reterr);
+    }
+    buf_clear(&content);
+    return r;
+}
+
+int cli_dra_read_one(
+        const char *path, struct arena *arena, const struct doc **ret_doc, struct err *reterr)
+{
+    struct buf content = {0};
+    int r = os_file_read(path, FILE_BYTES_MAX, &content, reterr);
+    if (r)
+        return r;
+    r = doc_parse_yaml(arena, buf_str(&content), FILE_BYTES_MAX, ret_doc, reterr);
+    if (r)
+        (void)err_wrap(reterr, "%s", path);
+    buf_clear(&content);
+    return r;
+}
+
+static int add_document(void *context, const struct doc *doc, struct err *reterr)
+{
+    int r = dra_validate(doc, NULL, NULL, reterr);
+    return r ? r : dra_store_add(context, doc, reterr);
+}
+
+void cli_dra_nodes_make_up(struct dra_store *s)
+{
+    struct map_u64 known = {0};
+    for (uint32_t i = 0; i < s->nodes.count; i++)
+        (void)map_u64_set(&known, dra_node_at(s, i)->name, 1);
+    for (uint32_t i = 0; i < s->slices.count; i++) {
+        const struct dra_slice *slice = dra_slice_at(s, i);
+        for (uint32_t d = 0; d <= slice->device_count; d++) {
+            uint32_t name = d == slice->device_count  ? slice->node_name
+                            : slice->devices[d].extra ? slice->devices[d].extra->node_name
+                                                      : 0;
+            if (name == 0 || map_u64_set(&known, name, 1) != MAP_NONE)
+                continue;
+            struct dra_node *node = ARENA_NEW(s->arena, struct dra_node);
+            node->name = name;
+            dra_refs_add(&s->nodes, node);
+        }
+    }
+    map_u64_clear(&known);
+}
+
+/* "NS/NAME", or "NAME" in any namespace. */
+static bool claim_named(const struct dra_store *s, const struct dra_claim *claim, const char *text)
+{
+    struct str rest = str_from(text);
+    struct str first;
+    (void)str_split(&rest, '/', &first);
+    struct str name = dra_name(&s->names, claim->name);
+    if (rest.len == 0)
+        return str_eq(first, name);
+    return str_eq(first, dra_name(&s->names, claim->namespace_name)) && str_eq(rest, name);
+}
+
+static int choose_claims(
+        const struct cli_dra_options *o, struct cli_dra_world *w, struct err *reterr)
+{
+    struct dra_store *s = w->store;
+    w->claims = ARENA_ARRAY(s->arena, const struct dra_claim *, s->claims.count + s->pods.count);
+    for (uint32_t i = 0; i < s->claims.count; i++) {
+        const struct dra_claim *claim = dra_claim_at(s, i);
+        if (o->claim ? claim_named(s, claim, o->claim)
+                     : !claim->has_allocation && !claim->is_template)
+            w->claims[w->claim_count++] = claim;
+    }
+    for (uint32_t i = 0; i < s->pods.count && !o->claim; i++) {
+        const struct dra_claim *claim = dra_extended_claim(s, s->pods.items[i]);
+        if (claim)
+            w->claims[w->claim_count++] = claim;
+    }
+    if (w->claim_count == 0)
+        return o->claim ? err_set(reterr, -EINVAL, "%s: no claim %s", o->file, o->claim)
+                        : err_set(reterr, -EINVAL, "%s: no unallocated claim", o->file);
+    if (w->claim_count > DRA_RUN_CLAIMS_MAX)
+        return err_set(
+                reterr, -E2BIG, "%s: %u claims; choose one with --claim", o->file, w->claim_count);
+    return 0;
+}
+
+static int choose_nodes(
+        const struct cli_dra_options *o, struct cli_dra_world *w, struct err *reterr)
+{
+    struct dra_store *s = w->store;
+    cli_dra_nodes_make_up(s);
+    w->nodes = ARENA_ARRAY(s->arena, const struct dra_node *, s->nodes.count + 1);
+    for (uint32_t i = 0; i < s->nodes.count; i++)
+        if (!o->node || str_eq_c(dra_name(&s->names, dra_node_at(s, i)->name), o->node))
+            w->nodes[w->node_count++] = dra_node_at(s, i);
+    if (w->node_count > 0)
+        return 0;
+    return o->node ? err_set(reterr, -EINVAL, "%s: no node %s", o->file, o->node)
+                   : err_set(reterr, -EINVAL,
+                             "%s: no Node, and no slice that names one; add one, or --node",
+                             o->file);
+}
+
+int cli_dra_load(
+        const struct cli_dra_options *o, struct cli_dra_world *ret_world, struct err *reterr)
+{
+    *ret_world = (struct cli_dra_world){.store = dra_store_new(0)};
+    if (!o->file)
+        return err_set(reterr, -EINVAL, "expected --file");
+    int r = cli_dra_read(o->file, add_document, ret_world->store, reterr);
+    if (r)
+        return r;
+    dra_store_apply_rules(ret_world->store);
+    r = choose_nodes(o, ret_world, reterr);
+    return r ? r : choose_claims(o, ret_world, reterr);
+}
+
+void cli_dra_clear(struct cli_dra_world *world)
+{
+    world->store = dra_store_free(world->store);
+}
+
+struct dra_engine *cli_dra_engine(
+        const struct cli_dra_options *o, const struct cli_dra_world *world, struct err *reterr)
+{
+    struct dra_setup setup = {.variant = (enum dra_variant)o->variant};
+    setup.features = dra_variant_features(setup.variant);
+    struct dra_engine *e = dra_engine_new(world->store, &setup);
+    for (uint32_t i = 0; i < world->store->claims.count; i++)
+        if (dra_engine_take(e, dra_claim_at(world->store, i), reterr))
+            return dra_engine_free(e);
+    return e;
+}
