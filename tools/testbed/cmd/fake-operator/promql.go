@@ -31,6 +31,7 @@ func (m *matcher) matches(value string) bool {
 
 type query struct {
 	function string // "", "avg_over_time" or "max_over_time"
+	metric   string // "" = any
 	matchers []matcher
 	window   time.Duration // 0 = instant
 }
@@ -55,7 +56,7 @@ func parseQuery(text string) (*query, error) {
 			"not: %s", text)
 	}
 	if form[1] != "" {
-		q.matchers = append(q.matchers, matcher{label: "__name__", value: form[1]})
+		q.metric = form[1]
 	}
 	for rest := form[2]; strings.TrimSpace(rest) != ""; {
 		found := matcherForm.FindStringSubmatch(rest)
@@ -148,6 +149,9 @@ func (w *world) samplesAt(q *query, t time.Time, each func(labels map[string]str
 	for _, n := range nodes {
 		all := w.seriesAt(n, t)
 		for i := range all {
+			if q.metric != "" && q.metric != all[i].metric {
+				continue // most series, before their labels are made
+			}
 			labels := scrapeLabels(n, &all[i])
 			matched := true
 			for j := range q.matchers {
@@ -220,7 +224,7 @@ func (w *world) evaluate(q *query, t time.Time, each func(labels map[string]stri
 		return
 	}
 	window := answer{}
-	step := max(w.scaled(collectInterval), q.window/100)
+	step := max(w.scaled(collectInterval), q.window/10) // ten samples say what a window is like
 	for at := t.Add(-q.window); !at.After(t); at = at.Add(step) {
 		w.samplesAt(q, at, func(labels map[string]string, v float64) {
 			r := window.find(labels)
