@@ -263,7 +263,7 @@ static uint32_t assign_pod(struct sim_world *w, const struct core_action *a)
     const struct sim_owner_spec *s = w->owners[p->owner].spec;
     if (p->phase != SIM_POD_PENDING || p->tpl.count != 1)
         return HTTP_CONFLICT;
-    if (!n->ready || n->unschedulable || n->cluster != s->cluster ||
+    if (!n->ready || n->unschedulable || n->reclaimed || n->cluster != s->cluster ||
             a->assign.gpu >= n->gpu_count || n->gpus[a->assign.gpu].lost)
         return HTTP_CONFLICT;
     if (p->tpl.gpu_models != 0 && (p->tpl.gpu_models >> n->gpu & 1) == 0)

@@ -95,7 +95,7 @@ void sim_audit_step(struct sim_world *w)
     for (uint32_t i = 0; i < w->nodes_live.count; i++) {
         uint32_t node = w->nodes_live.items[i];
         const struct sim_node *n = &w->nodes[node];
-        if (n->unschedulable && n->annotation == NULL && n->ready)
+        if (n->unschedulable && n->annotation == NULL && n->ready && !n->reclaimed)
             sim_world_violate(w, "world-cordon-without-reason", sim_uid(SIM_UID_NODE, node));
     }
 }

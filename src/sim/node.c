@@ -13,7 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-int64_t sim_group_price(const struct sim_world *w, uint32_t group, int64_t wall_ns)
+const struct model_offer *sim_group_offer(
+        const struct sim_world *w, uint32_t group, int64_t wall_ns)
 {
     const struct sim_group_spec *g = &w->scenario->groups[group];
     struct str region = w->scenario->clusters[g->cluster].region;
@@ -22,8 +23,18 @@ int64_t sim_group_price(const struct sim_world *w, uint32_t group, int64_t wall_
         if (o->gpu == g->gpu && o->purchase == g->purchase && o->start_ns <= wall_ns &&
                 wall_ns < o->end_ns && (o->region.len == 0 || str_eq(o->region, region)) &&
                 (o->gpus_per_node == 0 || o->gpus_per_node == g->gpus_per_node))
-            return o->microusd_per_gpu_hour * g->gpus_per_node;
+            return o;
     }
+    return NULL;
+}
+
+int64_t sim_group_price(const struct sim_world *w, uint32_t group, int64_t wall_ns)
+{
+    const struct sim_group_spec *g = &w->scenario->groups[group];
+    struct str region = w->scenario->clusters[g->cluster].region;
+    const struct model_offer *offer = sim_group_offer(w, group, wall_ns);
+    if (offer != NULL)
+        return offer->microusd_per_gpu_hour * g->gpus_per_node;
     if (g->microusd_per_hour > 0)
         return g->microusd_per_hour;
     int64_t price = 0;

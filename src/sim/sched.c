@@ -45,7 +45,7 @@ bool sim_schedule_fits(const struct sim_world *w, const struct sim_pod *p, uint3
 {
     const struct sim_node *n = &w->nodes[node];
     const struct sim_owner_spec *s = w->owners[p->owner].spec;
-    if (!n->ready || n->unschedulable || n->cluster != s->cluster)
+    if (!n->ready || n->unschedulable || n->reclaimed || n->cluster != s->cluster)
         return false;
     if (p->tpl.gpu_models != 0 && (p->tpl.gpu_models >> n->gpu & 1) == 0)
         return false;

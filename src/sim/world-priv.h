@@ -32,6 +32,7 @@ enum sim_stream {
     SIM_STREAM_FAULT_NODE,
     SIM_STREAM_MEMORY,
     SIM_STREAM_XID,
+    SIM_STREAM_RECLAIM,
     SIM_STREAM_COUNT,
     SIM_STREAM_OWNERS = 1000 /* + owner, and + slot by prng_mix */
 };
@@ -43,6 +44,7 @@ enum sim_event_kind {
     SIM_EVENT_SCALE,
     SIM_EVENT_NODE_UP,     /* a: group; b: 0 exclusive, 1 partitioned, else for a pool */
     SIM_EVENT_NODE_DEATH,  /* a: node */
+    SIM_EVENT_RECLAIM,     /* a: node */
     SIM_EVENT_NODE_REMOVE, /* a: node */
     SIM_EVENT_POD_STARTED, /* a: pod */
     SIM_EVENT_POD_ENDED,   /* a: pod, whose grace period is over */
@@ -184,6 +186,7 @@ struct sim_node {
     uint64_t version;
     int64_t created_ns, empty_since_ns, price; /* price: micro-USD an hour of the node now */
     bool removal_queued, dying;
+    bool reclaimed; /* tainted by the cloud: nothing is scheduled there any more */
     uint32_t gpu_count;
     struct sim_gpu gpus[SIM_GPUS_MAX];
     struct sim_list pods; /* bound here and not gone */
@@ -314,7 +317,7 @@ struct sim_world {
     bool watch_lost[SIM_CLUSTERS_MAX][CORE_SOURCE_COUNT];
     int64_t core_at_ns;
     uint64_t core_generation, steps, actions, incidents;
-    int64_t step_wall_ns; /* what the controller's clock said in its last step */
+    int64_t step_wall_ns;  /* what the controller's clock said in its last step */
     int64_t late_until_ns; /* object facts are held back until then */
     int64_t samples_lost_until_ns, samples_stale_until_ns; /* the minute whose readings were */
     /* Bit f: fault f lies in wait for the next rollout that comes to the cell. */
@@ -323,7 +326,7 @@ struct sim_world {
     uint32_t window_count;
     const char *violation;
     uint64_t violation_uid;
-    uint64_t mig_outside_window;
+    uint64_t mig_outside_window, reclaims;
     struct sim_approval *approvals;
     uint32_t approval_count, approval_cap;
     struct sim_evictions evictions[SIM_CLUSTERS_MAX]; /* by the controller */
@@ -382,6 +385,9 @@ uint32_t sim_node_add(struct sim_world *w, uint32_t group, bool partitioned);
 void sim_node_remove(struct sim_world *w, uint32_t node); /* pods on it end */
 void sim_node_die(struct sim_world *w, uint32_t node);
 void sim_node_changed(struct sim_world *w, uint32_t node);
+/* The offer that nodes of a group are paid by, or NULL: then a price list or our own table. */
+const struct model_offer *sim_group_offer(
+        const struct sim_world *w, uint32_t group, int64_t wall_ns);
 int64_t sim_group_price(const struct sim_world *w, uint32_t group, int64_t wall_ns);
 void sim_node_reprice(struct sim_world *w);
 /* Devices that the plugin offers of `r`, and that pods hold (by count, as the scheduler sees). */
@@ -495,6 +501,12 @@ bool sim_fault_kill(struct sim_world *w);
 bool sim_fault_strike(struct sim_world *w, uint32_t node, enum sim_fault f);
 void sim_fault_batch(struct sim_world *w, bool has_samples);
 void sim_fault_hour(struct sim_world *w); /* node-hours: deaths, armed MIG faults, XIDs */
+
+/* -- reclaim.c: spot nodes --------------------------------------------------------------------
+ */
+
+void sim_reclaim_hour(struct sim_world *w);
+void sim_reclaim_notice(struct sim_world *w, uint32_t node);
 
 /* -- cover.c: the table of (step kind, rollout state, fault) ----------------------------------
  */

@@ -137,6 +137,7 @@ static void hour_event(struct sim_world *w)
     sim_node_reprice(w);
     for (uint32_t i = 0; i < w->owner_count; i++)
         sim_owner_hour(w, i);
+    sim_reclaim_hour(w);
     sim_fault_hour(w);
     sim_event_add(w, w->now_ns + NUM_NS_PER_HOUR, SIM_EVENT_HOUR, 0, 0);
 }
@@ -169,6 +170,9 @@ static bool dispatch(struct sim_world *w, const struct sim_event *e)
         break;
     case SIM_EVENT_NODE_DEATH:
         (void)sim_fault_strike(w, e->a, SIM_FAULT_NODE_DEATH);
+        break;
+    case SIM_EVENT_RECLAIM:
+        sim_reclaim_notice(w, e->a);
         break;
     case SIM_EVENT_NODE_REMOVE:
         sim_node_remove(w, e->a);

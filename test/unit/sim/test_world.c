@@ -349,6 +349,44 @@ static void a_disruption_budget_refuses_evictions(void **state)
     lab_close(&l);
 }
 
+/* A spot node is told, drained while pods are made anew elsewhere, and gone two minutes later. */
+static void the_cloud_takes_spot_nodes_back(void **state)
+{
+    (void)state;
+    struct lab l;
+    lab_init(&l);
+    struct model_offer offer = {.gpu = l.group.gpu,
+            .purchase = MODEL_PURCHASE_SPOT,
+            .start_ns = INT64_MIN,
+            .end_ns = INT64_MAX,
+            .microusd_per_gpu_hour = 1000000,
+            .nodes_free = UINT32_MAX,
+            .reclaims_per_1000h = 1000000};
+    l.group.purchase = MODEL_PURCHASE_SPOT;
+    l.scenario.offers = &offer;
+    l.scenario.offer_count = 1;
+    struct sim_world *w = lab_open(&l, SIM_REGIME_ONE_GPU_A_POD);
+    int64_t notice = 0;
+    while (w->reclaims == 0 && w->now_ns < 3 * NUM_NS_PER_HOUR)
+        assert_int_equal(sim_world_run_until(w, w->now_ns + SIM_SECOND), 0);
+    notice = w->now_ns;
+    assert_true(notice > NUM_NS_PER_HOUR);
+    const struct sim_node *n = &w->nodes[0];
+    assert_true(n->live && n->unschedulable && n->reclaimed);
+    for (uint32_t i = 0; i < n->pods.count; i++)
+        assert_int_equal(w->pods[n->pods.items[i]].phase, SIM_POD_STOPPING);
+    assert_int_equal(sim_world_run_until(w, notice + 119 * SIM_SECOND), 0);
+    assert_true(w->nodes[0].live);
+    assert_int_equal(w->nodes[0].pods.count, 0);
+    assert_int_equal(sim_world_run_until(w, notice + 121 * SIM_SECOND), 0);
+    assert_false(w->nodes[0].live);
+    assert_int_equal(sim_world_run_until(w, notice + MINUTES(8)), 0);
+    struct sim_world_counts c;
+    sim_world_count(w, &c);
+    assert_int_equal(c.pods_running, 2);
+    lab_close(&l);
+}
+
 static void evict(struct sim_world *w, uint32_t pod)
 {
     struct core_action a = {.kind = CORE_ACTION_POD_EVICT, .target = sim_uid(SIM_UID_POD, pod)};
@@ -468,6 +506,7 @@ int main(void)
             cmocka_unit_test(two_busy_pods_on_one_gpu_wait_for_each_other),
             cmocka_unit_test(memory_past_the_gpu_kills_one_of_its_pods),
             cmocka_unit_test(a_disruption_budget_refuses_evictions),
+            cmocka_unit_test(the_cloud_takes_spot_nodes_back),
             cmocka_unit_test(more_evictions_than_the_policy_allows_are_a_violation),
             cmocka_unit_test(an_eviction_of_a_bare_pod_is_a_violation),
             cmocka_unit_test(more_nodes_in_change_than_the_policy_allows_are_a_violation),
