@@ -119,8 +119,18 @@ func taint(slices []*resourceapi.ResourceSlice, rules []*resourceapi.DeviceTaint
 	return out
 }
 
+// caches keep compiled expressions over cases, as the scheduler does over pods.
+var caches = map[cel.Features]*cel.Cache{}
+
+func cacheFor(features cel.Features) *cel.Cache {
+	if caches[features] == nil {
+		caches[features] = cel.NewCache(100, features)
+	}
+	return caches[features]
+}
+
 // upstreamLimit bounds one call; past it the case is not compared.
-const upstreamLimit = 2 * time.Second
+const upstreamLimit = 500 * time.Millisecond
 
 func upstream(c *Case) Answer {
 	ctx, cancel := context.WithTimeout(context.Background(), upstreamLimit)
@@ -131,7 +141,7 @@ func upstream(c *Case) Answer {
 	}
 	structured.EnableAllocators(variant)
 	features := featuresOf(c.Features)
-	cache := cel.NewCache(100, cel.Features{
+	cache := cacheFor(cel.Features{
 		EnableConsumableCapacity: features.ConsumableCapacity,
 		EnableListTypeAttributes: features.ListTypeAttributes,
 	})
