@@ -432,6 +432,60 @@ def check_one_connection(bench, program):
     return "10 watches, 1 connection"
 
 
+def kubeconfig(bench, name, cluster, user):
+    path = bench.folder / name
+    path.write_text(json.dumps({
+        "current-context": "x", "clusters": [{"name": "c", "cluster": cluster}],
+        "users": [{"name": "u", "user": user}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}]}))
+    return str(path)
+
+
+def first_word(bench, config):
+    """What a client with this kubeconfig is told first, and what it logs."""
+    program = Program([bench.follow, "--kubeconfig", config, "--lost-ms", "500", PATHS[3]],
+                      bench.folder / "first.log")
+    line = program.wait("sync").split("\t")
+    code, errors = program.close()
+    assert code == 0, errors
+    assert "planted-secret" not in errors + "".join(program.lines)
+    return line[2], line[3] + errors
+
+
+def check_kubeconfigs(bench, _):
+    """Ways to trust and to log in: by name, not at all, by certificate, by an exec plugin."""
+    url, ca = f"https://{bench.address}", "ca.crt"
+    token = {"token": bench.token}
+    good = {"server": url, "certificate-authority": ca, "tls-server-name": "kubernetes.example"}
+    assert first_word(bench, kubeconfig(bench, "named", good, token))[0] == "complete"
+    sync, text = first_word(bench, kubeconfig(
+        bench, "misnamed", {**good, "tls-server-name": "other.example"}, token))
+    assert sync == "lost" and "SSL" in text, text
+    sync, text = first_word(bench, kubeconfig(bench, "untrusted", {"server": url}, token))
+    assert sync == "lost" and "SSL" in text, text
+    sync, text = first_word(bench, kubeconfig(
+        bench, "insecure", {"server": url, "insecure-skip-tls-verify": True}, token))
+    assert sync == "complete" and "anyone on the way" in text, text
+    sync, text = first_word(bench, kubeconfig(bench, "stranger", good, {"token": "planted-secret-bad"}))
+    assert sync == "lost" and "401" in text, text
+    by_certificate = subprocess.run(
+        bench.cluster + ["kubeconfig", bench.name, "--user", "bob", "--group", "system:masters"],
+        check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.strip()
+    assert first_word(bench, by_certificate)[0] == "complete"
+    plugin = bench.folder / "login"
+    plugin.write_text("#!/bin/sh\nprintf '{\"apiVersion\":\"client.authentication.k8s.io/v1\","
+                      "\"kind\":\"ExecCredential\",\"status\":{\"token\":\"%s\"}}' \"$TOKEN\"\n")
+    plugin.chmod(0o700)
+    login = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "./login",
+                      "env": [{"name": "TOKEN", "value": bench.token}]}}
+    assert first_word(bench, kubeconfig(bench, "exec", good, login))[0] == "complete"
+    login["exec"]["command"] = "./no-login"
+    login["exec"]["installHint"] = "get it from the platform team"
+    sync, text = first_word(bench, kubeconfig(bench, "exec2", good, login))
+    assert sync == "lost" and "get it from the platform team" in text, text
+    return "8 kubeconfigs"
+
+
 def check_big_item(bench, _):
     other = bench.start("--item-max", "900", "/api/v1/configmaps")
     line = other.wait("sync")
@@ -471,6 +525,7 @@ def cases(bench):
     yield "certificates rotated", lambda: check_certificates(bench, streamed)
     yield "caches after all that (paged)", lambda: f"{bench.settle(paged)} rows"
     yield "one connection", lambda: check_one_connection(bench, None)
+    yield "kubeconfigs", lambda: check_kubeconfigs(bench, None)
     yield "an object over the limit", lambda: check_big_item(bench, None)
     yield "writes", lambda: check_writes(bench, streamed)
     yield "status subresource", lambda: check_status(bench, streamed)
