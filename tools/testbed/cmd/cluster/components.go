@@ -187,7 +187,7 @@ func kwokArgs(s *state) []string {
 	return []string{
 		"--kubeconfig=" + s.userKubeconfig("kwok"),
 		"--config=" + s.path("stages.yaml"),
-		"--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
+		"--manage-nodes-with-label-selector=fake.slicewright.io/kubelet!=dead",
 		// Every address of 127/8 is this machine: what listens on a pod's address is reached there.
 		fmt.Sprintf("--cidr=127.%d.0.0/16", s.PodNet),
 		"--node-ip=127.0.0.1",

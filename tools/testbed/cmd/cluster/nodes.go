@@ -12,7 +12,9 @@ import (
 	core "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
 
 	"slicewright.io/testbed/internal/gfd"
 	"slicewright.io/testbed/internal/hardware"
@@ -29,21 +31,16 @@ func (s *state) makeNodes(ctx context.Context, specs []nodes.Node) error {
 	if err := s.createNodes(ctx, client, specs); err != nil {
 		return err
 	}
-	if err := waitFor(ctx, 0, "the default service account", func() (bool, string) {
+	if err := waitFor(ctx, "the default service account", func() (bool, string) {
 		_, err := client.CoreV1().ServiceAccounts("default").Get(ctx, "default", meta.GetOptions{})
 		return err == nil, fmt.Sprint(err)
 	}); err != nil {
 		return err
 	}
-	return waitFor(ctx, len(specs), "ready nodes", func() (bool, string) {
-		have, err := countNodes(ctx, client, ready)
-		return have >= len(specs), fmt.Sprintf("%d of %d are (%v)", have, len(specs), err)
-	})
+	return waitForNodes(ctx, client, "ready nodes", len(specs), ready)
 }
 
-// waitFor asks again and again, less often where the answer is a list of many nodes.
-func waitFor(ctx context.Context, nodes int, what string, done func() (bool, string)) error {
-	period := 100*time.Millisecond + time.Duration(nodes)*time.Millisecond/4
+func waitFor(ctx context.Context, what string, done func() (bool, string)) error {
 	for {
 		ok, detail := done()
 		if ok {
@@ -52,9 +49,33 @@ func waitFor(ctx context.Context, nodes int, what string, done func() (bool, str
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("time is up waiting for %s: %s", what, detail)
-		case <-time.After(period):
+		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// waitForNodes watches the nodes until `want` of them are as asked: listing thousands again and again
+// would take the processor from those that make them so.
+func waitForNodes(ctx context.Context, client *kubernetes.Clientset, what string, want int,
+	is func(*core.Node) bool,
+) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	lists := cache.NewListWatchFromClient(client.CoreV1().RESTClient(), "nodes", "",
+		fields.Everything())
+	store, controller := cache.NewInformerWithOptions(cache.InformerOptions{
+		ListerWatcher: lists, ObjectType: &core.Node{}, Handler: cache.ResourceEventHandlerFuncs{},
+	})
+	go controller.RunWithContext(ctx)
+	return waitFor(ctx, what, func() (bool, string) {
+		have := 0
+		for _, object := range store.List() {
+			if is(object.(*core.Node)) {
+				have++
+			}
+		}
+		return have >= want, fmt.Sprintf("%d of %d", have, want)
+	})
 }
 
 // createNodes makes them sixteen at a time.
@@ -94,7 +115,7 @@ func (s *state) createNode(ctx context.Context, client *kubernetes.Clientset,
 	n *nodes.Node,
 ) error {
 	labels := n.CloudLabels()
-	annotations := map[string]string{"kwok.x-k8s.io/node": "fake"}
+	annotations := map[string]string{}
 	maps.Copy(annotations, n.Group.Annotations)
 	capacity := n.Resources()
 	switch {
@@ -140,12 +161,9 @@ func (s *state) waitForGPUs(ctx context.Context, specs []nodes.Node) error {
 			want++
 		}
 	}
-	return waitFor(ctx, len(specs), "GPUs", func() (bool, string) {
-		have, err := countNodes(ctx, client, func(n *core.Node) bool {
-			quantity, there := n.Status.Allocatable["nvidia.com/gpu"]
-			return there && !quantity.IsZero()
-		})
-		return have >= want, fmt.Sprintf("%d of %d nodes have them (%v)", have, want, err)
+	return waitForNodes(ctx, client, "nodes with GPUs", want, func(n *core.Node) bool {
+		quantity, there := n.Status.Allocatable["nvidia.com/gpu"]
+		return there && !quantity.IsZero()
 	})
 }
 
@@ -156,19 +174,4 @@ func ready(n *core.Node) bool {
 		}
 	}
 	return false
-}
-
-func countNodes(ctx context.Context, client *kubernetes.Clientset, is func(*core.Node) bool,
-) (int, error) {
-	list, err := client.CoreV1().Nodes().List(ctx, meta.ListOptions{ResourceVersion: "0"})
-	if err != nil {
-		return 0, err
-	}
-	count := 0
-	for i := range list.Items {
-		if is(&list.Items[i]) {
-			count++
-		}
-	}
-	return count, nil
 }

@@ -55,9 +55,10 @@ func runStatus(args []string) error {
 		if word != "ok" {
 			ill++
 		}
-		fmt.Printf("  %-20s %-8s pid %-8s %9s  %s\n", name, word, pid, memory, detail)
+		fmt.Printf("  %-20s %-8s pid %-8s port %-6d %9s  %s\n", name, word, pid, s.Ports[name],
+			memory, detail)
 	}
-	fmt.Printf("  %-20s %-8s     %-8s %5d MiB\n", "all", "", "", total)
+	fmt.Printf("  %-46s %5d MiB\n", "all", total)
 	for _, tail := range tails {
 		fmt.Println(tail)
 	}
