@@ -272,6 +272,21 @@ bool dra_operations_block(const struct dra_search *s, const struct dra_slice *sl
     return !dra_has(s->e, DRA_FEATURE_OPTIONAL_OPS) || !s->node->optional_operations;
 }
 
+/* It makes no sense to ask for all devices under a constraint that they cannot meet. */
+static int must_fail(struct dra_search *s, const struct dra_ask_run *ask, const struct dra_cand *c)
+{
+    const struct dra_names *n = &s->e->store->names;
+    const struct dra_claim *claim = s->claims[ask->claim].claim;
+    return err_set(s->err, -EINVAL,
+            "claim %.*s%s%.*s, request %.*s: cannot add device %.*s/%.*s/%.*s because a claim "
+            "constraint would not be satisfied",
+            STR_ARG_SHORT(dra_name(n, claim->namespace_name)), claim->namespace_name ? "/" : "",
+            STR_ARG_SHORT(dra_name(n, claim->name)), STR_ARG_SHORT(dra_name(n, ask->ask->name)),
+            STR_ARG_SHORT(dra_name(n, c->slice->driver)),
+            STR_ARG_SHORT(dra_name(n, c->slice->pool)),
+            STR_ARG_SHORT(dra_name(n, c->device->name)));
+}
+
 int dra_device_allocate(struct dra_search *s, const struct dra_spot *at, uint32_t cand, bool must,
         struct dra_undo *ret_undo)
 {
@@ -294,9 +309,7 @@ int dra_device_allocate(struct dra_search *s, const struct dra_spot *at, uint32_
     if (r > 0) {
         r = constraints_add(s, at, cand, undo);
         if (r == 0 && must)
-            r = err_set(s->err, -EINVAL,
-                    "cannot add device %.*s because a claim constraint would not be satisfied",
-                    STR_ARG_SHORT(dra_name(&s->e->store->names, c->device->name)));
+            r = must_fail(s, ask, c);
     }
     if (r > 0)
         r = record(s, at, cand, undo);

@@ -5,14 +5,20 @@
 #include "dra/search-priv.h"
 
 #include <errno.h>
+#include <stdio.h>
 
-static int fail(
-        struct dra_search *s, const struct dra_claim *claim, uint32_t request, const char *why)
+__attribute__((format(printf, 4, 5))) static int fail(
+        struct dra_search *s, const struct dra_claim *claim, uint32_t request, const char *fmt, ...)
 {
     const struct dra_names *n = &s->e->store->names;
+    char text[ERR_TEXT_MAX];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
     return err_set(s->err, -EINVAL, "claim %.*s%s%.*s, request %.*s: %s",
             STR_ARG_SHORT(dra_name(n, claim->namespace_name)), claim->namespace_name ? "/" : "",
-            STR_ARG_SHORT(dra_name(n, claim->name)), STR_ARG_SHORT(dra_name(n, request)), why);
+            STR_ARG_SHORT(dra_name(n, claim->name)), STR_ARG_SHORT(dra_name(n, request)), text);
 }
 
 static int selector_wrap(
@@ -117,12 +123,13 @@ static int collect_all(struct dra_search *s, const struct dra_claim *claim, stru
 {
     ask->all = ARENA_ARRAY(s->arena, uint32_t, s->cand_count);
     for (uint32_t p = 0; p < s->view->pool_count; p++) {
-        if (s->view->pools[p].incomplete)
+        const struct dra_pool_view *pool = &s->view->pools[p];
+        if (pool->incomplete || pool->invalid)
             return fail(s, claim, ask->ask->name,
-                    "asks for all devices, but a resource pool is currently being updated");
-        if (s->view->pools[p].invalid)
-            return fail(s, claim, ask->ask->name,
-                    "asks for all devices, but a resource pool is currently invalid");
+                    "asks for all devices, but resource pool %.*s/%.*s is currently %s",
+                    STR_ARG_SHORT(dra_name(&s->e->store->names, pool->slices[0]->driver)),
+                    STR_ARG_SHORT(dra_name(&s->e->store->names, pool->slices[0]->pool)),
+                    pool->incomplete ? "being updated" : "invalid");
         for (uint32_t i = s->pool_first[p]; i < s->pool_first[p + 1]; i++) {
             int r = dra_selectable(s, ask, i);
             if (r > 0 && dra_has(s->e, DRA_FEATURE_CONSUMABLE)) {
@@ -158,12 +165,14 @@ static int ask_check(struct dra_search *s, const struct dra_claim *claim, struct
                 s, claim, ask->ask->name, "missing device class name (unsupported request type?)");
     ask->class = dra_class_find(s->e->store, ask->ask->class_name);
     if (!ask->class)
-        return fail(s, claim, ask->ask->name, "could not retrieve its device class: not found");
+        return fail(s, claim, ask->ask->name, "could not retrieve device class %.*s: not found",
+                STR_ARG_SHORT(dra_name(&s->e->store->names, ask->ask->class_name)));
     for (uint32_t i = 0; i < ask->class->selector_count; i++)
         if (!ask->class->selectors[i].has_cel)
             return fail(s, claim, ask->ask->name, "its class has a selector without CEL");
     if (ask->ask->mode == DRA_MODE_OTHER)
-        return fail(s, claim, ask->ask->name, "unsupported count mode");
+        return fail(s, claim, ask->ask->name, "unsupported count mode %.*s",
+                STR_ARG_SHORT(dra_name(&s->e->store->names, ask->ask->mode_text)));
     return 0;
 }
 
@@ -184,6 +193,18 @@ static int prepare_ask(struct dra_search *s, struct dra_ask_run *ask)
     return 0;
 }
 
+static int capacity_disabled(struct dra_search *s, const struct dra_claim *claim,
+        const struct dra_request *request, const struct dra_ask *ask)
+{
+    const struct dra_names *n = &s->e->store->names;
+    return err_set(s->err, -EINVAL,
+            "claim %.*s%s%.*s, %s %.*s: has capacity requests, but the DRAConsumableCapacity "
+            "feature is disabled",
+            STR_ARG_SHORT(dra_name(n, claim->namespace_name)), claim->namespace_name ? "/" : "",
+            STR_ARG_SHORT(dra_name(n, claim->name)), request->has_subs ? "subrequest" : "request",
+            STR_ARG_SHORT(dra_name(n, ask->name)));
+}
+
 /* One request and its alternatives; *ret_least gets the fewest devices it can have. */
 static int prepare_request(
         struct dra_search *s, uint32_t claim_index, uint32_t index, int64_t *ret_least)
@@ -195,8 +216,7 @@ static int prepare_request(
                 "has subrequests, but the DRAPrioritizedList feature is disabled");
     for (uint32_t i = 0; i < request->ask_count; i++)
         if (request->asks[i].has_capacity && !dra_has(s->e, DRA_FEATURE_CONSUMABLE))
-            return fail(s, run->claim, request->name,
-                    "has capacity requests, but the DRAConsumableCapacity feature is disabled");
+            return capacity_disabled(s, run->claim, request, &request->asks[i]);
     run->requests[index] =
             (struct dra_request_run){.first = s->ask_count, .count = request->ask_count};
     int64_t least = INT64_MAX;
