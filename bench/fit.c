@@ -1,11 +1,14 @@
 /* bench/fit.c - the fitted generator beside the trace that it is fitted to: statistics and savings.
  *
- *   build/bench/fit --trace FILE [--seed N] [--policy PRESET]
- * Exit code 1 when the savings differ by five points or more. */
+ *   build/bench/fit --trace FILE [--seeds N] [--jobs N] [--policy PRESET]
+ * Both sides are the world's demand minute by minute (a missing sample: the one before holds), and
+ * both savings come from the same core, seed by seed, counted from hour 6, owners acting at once.
+ * Exit code 1 when a saving differs by more than five points. */
 #include "base/json.h"
 #include "base/num.h"
 #include "cli/input.h"
 #include "cli/option.h"
+#include "jobs.h"
 #include "sim/record.h"
 
 #include <errno.h>
@@ -14,11 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LAGS = 5, QUANTILES = 7, SAVINGS = 2, LIFE_MIN = 500, POINTS_MAX = 5 };
+enum { LAGS = 5, QUANTILES = 7, SAVINGS = 2, LIFE_MIN = 500, POINTS_MAX = 5, ROWS_MAX = 64 };
 
 struct options {
     struct cli_world_options world;
     const char *trace;
+    uint64_t seeds, jobs;
 };
 
 static const struct cli_option options[] = {
@@ -29,7 +33,15 @@ static const struct cli_option options[] = {
                 .value_name = "FILE",
                 .help = "the trace (CSV, may be .gz)"},
         CLI_WORLD_POLICY(struct options, world.policy),
-        CLI_WORLD_SEED(struct options, world.seed),
+        {.name = "seeds",
+                .kind = CLI_OPTION_NUMBER,
+                CLI_AT(struct options, seeds),
+                .value_name = "N",
+                .default_text = "10",
+                .min = 1,
+                .max = 1000,
+                .help = "seeds 1..N"},
+        BENCH_OPTION_JOBS(struct options, jobs),
         {0},
 };
 
@@ -46,7 +58,12 @@ struct statistics {
     uint32_t busy[QUANTILES], memory[QUANTILES], pod_mean[QUANTILES];
     uint32_t burst[QUANTILES], gap[QUANTILES]; /* samples */
     double autocorrelation[LAGS], cross;
-    double saving_percent[SAVINGS]; /* operator, native */
+};
+
+/* What a seed came to; no pointers, it crosses processes. */
+struct outcome {
+    struct statistics fitted;
+    double saving_percent[2][SAVINGS]; /* of the trace and the generator; operator, native */
 };
 
 struct numbers {
@@ -216,7 +233,15 @@ static void cross_correlation(const struct pods *p, struct statistics *s)
     s->cross = count > 0 ? sum / count : 0;
 }
 
-static int savings(const struct sim_config *config, struct statistics *s, struct err *reterr)
+static void gather(const struct pods *p, struct statistics *s)
+{
+    levels(p, s);
+    bursts(p, s);
+    autocorrelations(p, s);
+    cross_correlation(p, s);
+}
+
+static int savings(const struct sim_config *config, double *ret_percent, struct err *reterr)
 {
     static const enum sim_caps caps[SAVINGS] = {SIM_CAPS_OPERATOR, SIM_CAPS_NATIVE};
     for (unsigned i = 0; i < SAVINGS; i++) {
@@ -224,100 +249,182 @@ static int savings(const struct sim_config *config, struct statistics *s, struct
         struct sim_config c = *config;
         struct report_result *r = ARENA_NEW(a, struct report_result);
         c.caps = caps[i];
-        c.owner_patch_delay_ns = 0;
         c.measure_from_ns = 6 * NUM_NS_PER_HOUR;
         c.skip_bounds = true;
         int rc = sim_run(&c, a, r, reterr);
         if (rc != 0)
             return rc;
         double before = (double)r->before.gpus_provisioned_mean_milli;
-        s->saving_percent[i] =
-                100 * (before - (double)r->after.gpus_provisioned_mean_milli) / before;
+        ret_percent[i] = 100 * (before - (double)r->after.gpus_provisioned_mean_milli) / before;
     }
     return 0;
 }
 
-static int gather(const struct sim_config *config, const struct pods *p, struct statistics *s,
-        struct err *reterr)
+/* The configuration of one side, with a seed. */
+static int load(const struct options *o, bool trace, uint64_t seed, struct arena *a,
+        struct sim_config *ret_config, struct err *reterr)
 {
-    levels(p, s);
-    bursts(p, s);
-    autocorrelations(p, s);
-    cross_correlation(p, s);
-    return savings(config, s, reterr);
+    struct cli_world_options world = o->world;
+    world.owner_patch_delay = "0";
+    world.seed = seed;
+    world.trace = trace ? arena_printf(a, "genai:%s", o->trace) : NULL;
+    world.scenario = trace ? NULL : "fitted";
+    return cli_input_load(a, &world, ret_config, reterr);
 }
 
-static void row(const char *what, double trace, double fitted)
+static int record(
+        const struct sim_config *config, struct arena *a, struct statistics *s, struct err *reterr)
 {
-    (void)printf("%-34s %10.2f %10.2f\n", what, trace, fitted);
+    struct pods pods;
+    int rc = sim_demand_record(config, a, &pods.pods, &pods.count, reterr);
+    if (rc == 0)
+        gather(&pods, s);
+    return rc;
 }
 
-static void rows(const char *what, const uint32_t *trace, const uint32_t *fitted)
+static int run_seed(uint32_t index, void *ret_result, const void *context)
+{
+    const struct options *o = context;
+    struct outcome *out = ret_result;
+    SCOPED(arena_scoped_free) struct arena *a = arena_new((size_t)4 << 30);
+    struct sim_config config;
+    struct err e = {0};
+    int rc = load(o, true, index + 1, a, &config, &e);
+    if (rc == 0)
+        rc = savings(&config, out->saving_percent[0], &e);
+    if (rc == 0)
+        rc = load(o, false, index + 1, a, &config, &e);
+    if (rc == 0)
+        rc = savings(&config, out->saving_percent[1], &e);
+    if (rc == 0)
+        rc = record(&config, a, &out->fitted, &e);
+    if (rc != 0)
+        (void)fprintf(stderr, "fit: seed %u: %s\n", index + 1, e.text);
+    return rc;
+}
+
+/* -- printing ----------------------------------------------------------------------------------
+ */
+
+/* Statistics as rows of text and number, in one order. */
+struct rows {
+    unsigned count;
+    struct {
+        char what[64];
+        double value;
+    } row[ROWS_MAX];
+};
+
+static void add_row(struct rows *r, const char *what, double value)
+{
+    if (r->count == ROWS_MAX)
+        abort();
+    (void)snprintf(r->row[r->count].what, sizeof r->row[0].what, "%.63s", what);
+    r->row[r->count++].value = value;
+}
+
+static void add_quantiles(struct rows *r, const char *what, const uint32_t *values)
 {
     for (unsigned i = 0; i < QUANTILES; i++) {
         char text[64];
         (void)snprintf(text, sizeof text, "%s, quantile %.2f", what, quantiles[i] / 1000.0);
-        row(text, trace[i], fitted[i]);
+        add_row(r, text, values[i]);
     }
 }
 
-static void print(const struct statistics *t, const struct statistics *f)
+static void take_rows(const struct statistics *s, struct rows *ret_rows)
 {
-    (void)printf("%-34s %10s %10s\n", "", "trace", "fitted");
-    row("busy mean, percent", t->busy_mean, f->busy_mean);
-    row("idle samples, percent", t->idle_percent, f->idle_percent);
-    rows("busy permille", t->busy, f->busy);
-    rows("pod's mean busy permille", t->pod_mean, f->pod_mean);
-    rows("memory MiB", t->memory, f->memory);
-    rows("burst length, samples", t->burst, f->burst);
-    rows("gap length, samples", t->gap, f->gap);
+    *ret_rows = (struct rows){0};
+    add_row(ret_rows, "busy mean, percent", s->busy_mean);
+    add_row(ret_rows, "idle samples, percent", s->idle_percent);
+    add_quantiles(ret_rows, "busy permille", s->busy);
+    add_quantiles(ret_rows, "pod's mean busy permille", s->pod_mean);
+    add_quantiles(ret_rows, "memory MiB", s->memory);
+    add_quantiles(ret_rows, "burst length, samples", s->burst);
+    add_quantiles(ret_rows, "gap length, samples", s->gap);
     for (unsigned l = 0; l < LAGS; l++) {
         char text[64];
         (void)snprintf(text, sizeof text, "autocorrelation, lag %u", lags[l]);
-        row(text, t->autocorrelation[l], f->autocorrelation[l]);
+        add_row(ret_rows, text, s->autocorrelation[l]);
     }
-    row("cross-correlation, mean", t->cross, f->cross);
-    row("saving, operator caps, percent", t->saving_percent[0], f->saving_percent[0]);
-    row("saving, native caps, percent", t->saving_percent[1], f->saving_percent[1]);
+    add_row(ret_rows, "cross-correlation, mean", s->cross);
 }
 
-static int fit(const struct options *o, struct arena *a, struct err *reterr)
+/* The trace beside the generator: mean, least and most over the seeds. */
+static void print_statistics(
+        const struct statistics *trace, const struct outcome *outcomes, uint64_t seeds)
 {
-    struct sim_config trace, fitted;
-    struct cli_world_options world = o->world;
-    struct statistics t = {0}, f = {0};
-    struct pods recorded;
-    world.owner_patch_delay = "0";
-    world.trace = arena_printf(a, "genai:%s", o->trace);
-    int rc = cli_input_load(a, &world, &trace, reterr);
-    world.trace = NULL;
-    world.scenario = "fitted";
-    if (rc == 0)
-        rc = cli_input_load(a, &world, &fitted, reterr);
-    if (rc == 0)
-        rc = sim_demand_record(&fitted, a, &recorded.pods, &recorded.count, reterr);
-    if (rc != 0)
-        return rc;
-    const struct sim_owner_spec *owner = &trace.scenario->owners[0];
-    struct pods real = {owner->trace, owner->trace_count};
-    rc = gather(&trace, &real, &t, reterr);
-    if (rc == 0)
-        rc = gather(&fitted, &recorded, &f, reterr);
-    if (rc != 0)
-        return rc;
-    print(&t, &f);
-    int off = 0;
-    for (unsigned i = 0; i < SAVINGS; i++) {
-        double d = t.saving_percent[i] - f.saving_percent[i];
-        off += d >= POINTS_MAX || d <= -POINTS_MAX;
+    struct rows t, f;
+    take_rows(trace, &t);
+    (void)printf("%-38s %10s %10s %10s %10s\n", "", "trace", "fitted", "least", "most");
+    for (unsigned i = 0; i < t.count; i++) {
+        double sum = 0, least = 0, most = 0;
+        for (uint64_t k = 0; k < seeds; k++) {
+            take_rows(&outcomes[k].fitted, &f);
+            double x = f.row[i].value;
+            sum += x;
+            least = k == 0 || x < least ? x : least;
+            most = k == 0 || x > most ? x : most;
+        }
+        (void)printf("%-38s %10.2f %10.2f %10.2f %10.2f\n", t.row[i].what, t.row[i].value,
+                sum / (double)seeds, least, most);
     }
+}
+
+/* Returns how many savings are off. */
+static unsigned print_savings(const struct outcome *outcomes, uint64_t seeds)
+{
+    static const char *const names[SAVINGS] = {"operator", "native"};
+    unsigned off = 0;
+    (void)puts("\nsaving, percent         trace     fitted difference");
+    for (unsigned c = 0; c < SAVINGS; c++) {
+        double sum[2] = {0};
+        for (uint64_t k = 0; k < seeds; k++) {
+            double trace = outcomes[k].saving_percent[0][c];
+            double fitted = outcomes[k].saving_percent[1][c], d = fitted - trace;
+            bool far = d > POINTS_MAX || d < -POINTS_MAX;
+            off += far;
+            sum[0] += trace;
+            sum[1] += fitted;
+            (void)printf("%-9s seed %-4llu %10.2f %10.2f %10.2f%s\n", names[c],
+                    (unsigned long long)k + 1, trace, fitted, d, far ? "  TOO FAR" : "");
+        }
+        (void)printf("%-9s mean      %10.2f %10.2f %10.2f\n", names[c], sum[0] / (double)seeds,
+                sum[1] / (double)seeds, (sum[1] - sum[0]) / (double)seeds);
+    }
+    (void)printf("%u of %llu savings differ by more than %d points\n", off,
+            (unsigned long long)seeds * SAVINGS, POINTS_MAX);
     return off;
 }
 
-static int run(const struct cli_call *call, struct err *reterr)
+static int fit(const struct cli_call *call, struct err *reterr)
 {
+    const struct options *o = call->options;
     SCOPED(arena_scoped_free) struct arena *a = arena_new((size_t)4 << 30);
-    return fit(call->options, a, reterr);
+    struct bench_jobs jobs = {
+            .count = (uint32_t)o->seeds,
+            .processes = (uint32_t)o->jobs,
+            .result_size = sizeof(struct outcome),
+            .run = run_seed,
+            .context = o,
+            .label = "fit",
+    };
+    struct sim_config config;
+    struct statistics trace = {0};
+    void *memory = NULL;
+    int rc = load(o, true, 1, a, &config, reterr);
+    if (rc == 0)
+        rc = record(&config, a, &trace, reterr);
+    if (rc != 0)
+        return rc;
+    int failed = bench_jobs_run(&jobs, &memory);
+    if (failed < 0)
+        return err_set(reterr, failed, "no processes: %s", strerror(-failed));
+    if (failed == 0)
+        print_statistics(&trace, memory, o->seeds);
+    unsigned off = failed == 0 ? print_savings(memory, o->seeds) : 0;
+    bench_jobs_release(&jobs, memory);
+    return failed == 0 && off == 0 ? CLI_EXIT_OK : CLI_EXIT_NO;
 }
 
 int main(int argc, char **argv)
@@ -327,7 +434,7 @@ int main(int argc, char **argv)
             .summary = "The fitted generator beside the trace.",
             .options = options,
             .options_size = sizeof(struct options),
-            .run = run,
+            .run = fit,
     };
     return cli_verb_main(&verb, argc, argv);
 }

@@ -340,24 +340,15 @@ static struct sim_scenario *build_fitted(struct arena *a)
     add_group(s, 0, &(struct group_text){"gpu", "A100-80GB", 1, 64, 512, 1000, 3430888});
     struct sim_owner_spec *o =
             add_owner(s, 0, "fitted/service", MODEL_OWNER_STATEFULSET, MODEL_CLASS_INTERACTIVE);
-    set_flat(o->replicas, 78);
+    /* As many pods as the trace had alive. */
+    for (unsigned h = 0; h < SIM_HOURS; h++) {
+        unsigned hour = h % 24;
+        o->replicas[h] = hour < 6 ? 79 : hour < 17 ? 75 : hour < 21 ? 79 : 78;
+    }
     o->cpu_milli = 1000;
     o->memory_mib = 4096;
-    o->demand = (struct sim_demand_spec){.kind = SIM_DEMAND_BURSTY,
-            .active_permille = 325,
-            .stay_permille = 620,
-            .level_permille = 210,
-            .tail_permille = 110,
-            .spread_permille = 900,
-            .tide_permille = 1000,
-            .sm_need_permille = 600,
-            .dram_need_permille = 400,
-            .memory_mib = 24000,
-            .memory_spread_mib = 5400,
-            .memory_peak_mib = 48400};
-    static const uint16_t hours[24] = {570, 1600, 2100, 1650, 1000, 1800, 2200, 2500, 2200, 1750,
-            850, 570, 570, 650, 430, 400, 320, 130, 280, 250, 280, 170, 290, 290};
-    set_hours(o->demand.hour_permille, hours, 1000, 1000);
+    o->demand = (struct sim_demand_spec){.sm_need_permille = 600, .dram_need_permille = 400};
+    sim_service_demand(&o->demand);
     return s;
 }
 

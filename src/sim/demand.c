@@ -33,6 +33,11 @@ void sim_demand_init(struct sim_world *w, uint32_t owner, uint32_t slot)
     uint64_t stream = prng_mix(SIM_STREAM_OWNERS + owner, prng_mix(slot, o->jobs_started));
     prng_init_stream(&s->rng, w->config->seed, stream);
     s->factor = draw_factor(&s->rng, d->spread_permille);
+    if (d->kind == SIM_DEMAND_SERVICE) {
+        sim_service_begin(d->service, slot, w->now_ns == 0, &s->rng, &s->service);
+        s->memory_mib = s->service.memory_mib;
+        return;
+    }
     s->memory_target = draw_memory(s, d);
     s->memory_mib = (uint32_t)s->memory_target;
 }
@@ -90,6 +95,23 @@ static void tick_generated(
     s->leaked_minutes += (uint32_t)(w->period_ns / SIM_MINUTE);
 }
 
+static void tick_service(
+        struct sim_world *w, struct sim_owner *o, struct sim_slot *s, uint32_t half)
+{
+    const struct sim_service *service = o->spec->demand.service;
+    sim_service_tick(service, half, &o->service[s->service.kind], &s->rng, &s->service);
+    s->busy_permille = s->service.busy_permille;
+    s->memory_mib = s->service.memory_mib;
+    s->leaked_minutes += (uint32_t)(w->period_ns / SIM_MINUTE);
+}
+
+/* The half hour of the day, 0..47. */
+static uint32_t half_of(const struct sim_world *w)
+{
+    int64_t half_ns = NUM_NS_PER_HOUR / 2;
+    return (uint32_t)((w->scenario->start_wall_ns + w->now_ns) / half_ns % SIM_SERVICE_HALVES);
+}
+
 /* Between two samples the earlier one holds; an unknown memory is as it was before. */
 static void tick_trace(struct sim_world *w, uint32_t owner, uint32_t slot)
 {
@@ -129,12 +151,17 @@ void sim_demand_tick(struct sim_world *w)
         o->tide += 0.01 * (1.0 - o->tide) + 0.05 * prng_normal(&o->rng) * 0.7;
         o->tide = clamp(o->tide, 0.15, 3.0);
         double tide = tide_of(w, o);
+        const struct sim_service *service = o->spec->demand.service;
+        for (uint32_t k = 0; service != NULL && k < service->kind_count; k++)
+            sim_service_tick_shared(service, k, &o->rng, &o->service[k]);
         for (uint32_t k = 0; k < o->slot_count; k++) {
             struct sim_slot *s = &o->slots[k];
             if (!s->live)
                 continue;
             if (o->spec->demand.kind == SIM_DEMAND_TRACE) {
                 tick_trace(w, i, k);
+            } else if (o->spec->demand.kind == SIM_DEMAND_SERVICE) {
+                tick_service(w, o, s, half_of(w));
             } else {
                 tick_generated(w, o, s, tide);
             }

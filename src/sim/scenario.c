@@ -108,3 +108,15 @@ int sim_scenario_check(const struct sim_scenario *s, struct err *reterr)
     }
     return 0;
 }
+
+void sim_service_demand(struct sim_demand_spec *d)
+{
+    const struct sim_service *service = &sim_service_images;
+    d->kind = SIM_DEMAND_SERVICE;
+    d->service = service;
+    d->memory_mib = service->fresh_mib;
+    for (uint32_t k = 0; k < service->kind_count; k++) {
+        uint32_t peak = service->kinds[k].again_mib[SIM_SERVICE_LARGES - 1];
+        d->memory_peak_mib = peak > d->memory_peak_mib ? peak : d->memory_peak_mib;
+    }
+}

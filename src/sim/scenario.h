@@ -11,6 +11,7 @@
 #include "base/prng.h"
 #include "model/price.h"
 #include "model/workload.h"
+#include "sim/service.h"
 
 enum {
     SIM_CLUSTERS_MAX = 64,
@@ -42,9 +43,10 @@ struct sim_group_spec {
 
 /* How busy a pod is, and how much memory it holds: docs/SIMULATION.md, "Demand". */
 enum sim_demand_kind {
-    SIM_DEMAND_BURSTY, /* on and off by a Markov chain, common tide, tail of long kernels */
-    SIM_DEMAND_STEADY, /* training and batch: level with small noise */
-    SIM_DEMAND_TRACE   /* samples of a recorded pod at its wall time */
+    SIM_DEMAND_BURSTY,  /* on and off by a Markov chain, common tide, tail of long kernels */
+    SIM_DEMAND_STEADY,  /* training and batch: level with small noise */
+    SIM_DEMAND_SERVICE, /* a production service by its statistics: sim/service.h */
+    SIM_DEMAND_TRACE    /* samples of a recorded pod at its wall time */
 };
 
 /* A sample of a recorded pod; memory UINT32_MAX = not known. */
@@ -65,6 +67,7 @@ struct sim_trace_pod {
 
 struct sim_demand_spec {
     enum sim_demand_kind kind;
+    const struct sim_service *service; /* SERVICE */
     uint32_t active_permille;          /* BURSTY: share of time that is on, at mean tide */
     uint32_t stay_permille;            /* chance that a burst goes on with the next minute */
     uint32_t level_permille;           /* typical busy time of an on minute, or the steady level */
@@ -79,6 +82,9 @@ struct sim_demand_spec {
     uint32_t memory_peak_mib;               /* never above */
     uint32_t leak_mib_per_hour;             /* grows until its guard or a kill */
 };
+
+/* Fills in the demand of a pod of sim_service_images, all but its sm and dram needs. */
+void sim_service_demand(struct sim_demand_spec *d);
 
 struct sim_owner_spec {
     struct str name; /* "namespace/name" */

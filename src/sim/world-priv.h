@@ -131,8 +131,9 @@ struct sim_slot {
     uint32_t pod, surge_pod; /* SIM_NONE = none now */
     struct prng rng;
     bool on;
-    double factor;            /* of this pod within its owner */
-    double memory_target;     /* MiB */
+    double factor;        /* of this pod within its owner */
+    double memory_target; /* MiB */
+    struct sim_service_pod service;
     uint32_t leaked_minutes;  /* since its process started, for the leak */
     int64_t work_ns, done_ns; /* Jobs: work in all, and done by the running pod */
     int64_t next_create_ns;
@@ -154,6 +155,7 @@ struct sim_owner {
     uint32_t jobs_started, pods_made;
     struct prng rng;
     double tide;
+    struct sim_service_shared service[SIM_SERVICE_KINDS_MAX];
     uint64_t version;
     uint32_t evicting; /* pods of it that are going away or not yet running: PDB */
     int64_t event_ns;  /* when its next reconcile is queued; 0 = none */

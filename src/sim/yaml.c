@@ -21,7 +21,7 @@ static const char *const classes[] = {
         "unknown", "latency-sensitive", "interactive", "batch", "training", NULL};
 static const char *const isolations[] = {"none", "instance", "exclusive", NULL};
 static const char *const purchases[] = {"on-demand", "spot", NULL};
-static const char *const demands[] = {"bursty", "steady", NULL};
+static const char *const demands[] = {"bursty", "steady", "service", NULL};
 
 static const struct sim_yaml_field scenario_fields[] = {
         {"name", YAML_NAME, AT(sim_scenario, name), 0, 0, NULL, true},
@@ -263,6 +263,24 @@ static void owner_defaults(struct sim_owner_spec *o)
                     .memory_peak_mib = 12000}};
 }
 
+/* A service has its numbers from its table: others would have no effect, so they are refused. */
+static int take_service(
+        struct reader *r, const struct doc *d, const char *path, struct sim_demand_spec *demand)
+{
+    static const char *const keys[] = {"kind", "smPercent", "dramPercent"};
+    for (uint32_t i = 0; i < d->count; i++) {
+        bool known = false;
+        for (unsigned k = 0; k < sizeof keys / sizeof keys[0]; k++)
+            known = known || str_eq_c(d->first[i].key, keys[k]);
+        if (!known) {
+            return sim_yaml_fail(
+                    &d->first[i], path, "only smPercent and dramPercent beside a service", r->err);
+        }
+    }
+    sim_service_demand(demand);
+    return 0;
+}
+
 /* Owners may be `like` another one, which may come later: read in the order of need. */
 static int read_owner(struct reader *r, uint32_t index, unsigned depth)
 {
@@ -297,6 +315,8 @@ static int read_owner(struct reader *r, uint32_t index, unsigned depth)
     if (rc == 0 && demand != NULL) {
         (void)snprintf(path, sizeof path, "owners[%u].demand", index);
         rc = sim_yaml_read(demand, path, demand_fields, &o->demand, r->err);
+        if (rc == 0 && o->demand.kind == SIM_DEMAND_SERVICE)
+            rc = take_service(r, demand, path, &o->demand);
     }
     if (rc == 0 && o->demand.memory_peak_mib < o->demand.memory_mib) {
         rc = err_set(r->err, -EINVAL, "line %u: owners[%u]: expected memoryPeakMiB >= memoryMiB",

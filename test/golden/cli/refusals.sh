@@ -77,6 +77,7 @@ bad unit.yaml 's/duration: 1d/duration: 1 fortnight/'
 bad room.yaml 's/initial: 2, max: 4/initial: 9, max: 4/'
 bad circle.yaml 's/  class: batch/  like: ns\/a/'
 bad key.yaml 's/  class: batch/  class: batch\n  class: batch/'
+bad service.yaml 's/kind: steady, levelPercent: 30/kind: service/'
 bad anchor.yaml 's/  class: batch/  class: \&x batch/'
 awk 'BEGIN { for (i = 0; i < 300; i++) printf "["; print "" }' >deep.yaml
 printf '\377\376name: x\n' >bytes.yaml
@@ -171,7 +172,7 @@ refuse "expected gpu/NODE/INDEX" explain empty gpu/a/b
 for case in \
     "region:line 3" "model:line 5" "twice:line 3" "other:line 5" "nan:line 13" "minus:line 10" \
     "many:line 10" "none:line 1" "long:line 2" "unit:line 2" "room:node group g" "circle:line 9" \
-    "key:line 10" "anchor:line 9" "deep:line 1" "bytes:byte 0"; do
+    "key:line 10" "service:line 13" "anchor:line 9" "deep:line 1" "bytes:byte 0"; do
     refuse "${case%%:*}.yaml: ${case#*:}" simulate --scenario "${case%%:*}.yaml" $r
 done
 refuse "price_columns.csv: no column" simulate --prices price_columns.csv $r
