@@ -101,6 +101,10 @@ struct cel_expr *cel_expr_copy(struct arena *a, const struct cel_expr *e);
 /* The hidden accumulator's name. */
 #define CEL_ACCUMULATOR STR_LIT("@result")
 
+/* What is wrong with "FORMAT".format(LIST), both literals, and where; NULL: nothing (format.c). */
+const char *cel_format_check(
+        struct str format, const struct cel_expr *list, const struct cel_expr **ret_at);
+
 /* Types the tree and resolves its calls.  *ret_slots: the frame's size at run time. */
 int cel_check(const struct cel_env *env, struct arena *a, struct cel_expr *root,
         uint32_t *ret_slots, struct err *reterr);

@@ -53,7 +53,7 @@ struct str cel_program_text(const struct cel_program *p)
     return p->text;
 }
 
-int cel_fault_report(const struct cel_fault *f, struct err *reterr)
+int cel_fault_report(const struct cel_state *s, const struct cel_fault *f, struct err *reterr)
 {
     struct buf subject = BUF_INIT(200);
     int r = -EINVAL;
@@ -62,9 +62,9 @@ int cel_fault_report(const struct cel_fault *f, struct err *reterr)
         return err_set(reterr, -EINVAL, "%s", f->text);
     case CEL_FAULT_NO_SUCH_OVERLOAD:
         return err_set(reterr, -EINVAL, "no such overload");
-    case CEL_FAULT_NOT_SUPPORTED:
-        return err_set(reterr, -ENOTSUP, "%s", f->text);
-    case CEL_FAULT_MEMORY:
+    case CEL_FAULT_GAVE_UP:
+        if (s->why != NULL)
+            return err_set(reterr, -ENOTSUP, "%s", s->why);
         return err_set(reterr, -E2BIG, "the evaluation needs more memory than it may have");
     case CEL_FAULT_COST:
         return err_set(reterr, -EDQUOT, "operation cancelled: actual cost limit exceeded");
@@ -98,12 +98,12 @@ static int eval_plan(const struct cel_program *p, const struct cel_node *n,
     struct cel_value v = cel_eval_node(&s, n);
     if (ret_cost != NULL)
         *ret_cost = s.cost;
-    if (s.gave_up && !(cel_is_error(v) && v.fault->kind == CEL_FAULT_NOT_SUPPORTED))
-        return err_set(reterr, -E2BIG, "the evaluation gave up: out of memory or not supported");
-    if (s.cost > s.cost_limit)
+    if (s.gave_up)
+        v = cel_fault_give_up(&s, NULL);
+    else if (s.cost > s.cost_limit)
         return err_set(reterr, -EDQUOT, "operation cancelled: actual cost limit exceeded");
     if (cel_is_error(v))
-        return cel_fault_report(v.fault, reterr);
+        return cel_fault_report(&s, v.fault, reterr);
     *ret_value = v;
     return 0;
 }

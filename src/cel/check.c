@@ -28,6 +28,7 @@ struct checker {
     uint32_t slot_count, slot_max;
     const struct cel_type **var_types; /* of env->vars */
     const struct cel_expr *left_out;   /* first call of what we leave out */
+    uint32_t formats;                  /* calls of format() around the node in the second walk */
     struct err *err;
 };
 
@@ -463,20 +464,33 @@ static int iteration_types(struct checker *c, const struct cel_fold *f,
     }
 }
 
+/* The accumulator is computed when it is first asked for, so whatever runs then must leave the
+ * slots of its own comprehensions alone: ours come after them. */
+static int check_init(struct checker *c, struct cel_fold *f)
+{
+    uint32_t max = c->slot_max;
+    c->slot_max = c->slot_count;
+    int r = check(c, f->init);
+    f->slot = c->slot_max;
+    if (max > c->slot_max)
+        c->slot_max = max;
+    return r;
+}
+
 static int check_fold(struct checker *c, struct cel_expr *e)
 {
     struct cel_fold *f = e->fold;
     const struct cel_type *first = NULL;
     const struct cel_type *second = NULL;
     int r = check(c, f->range);
-    if (r < 0 || (r = check(c, f->init)) < 0 || (r = iteration_types(c, f, &first, &second)) < 0)
+    if (r < 0 || (r = check_init(c, f)) < 0 || (r = iteration_types(c, f, &first, &second)) < 0)
         return r;
     const struct cel_type *accu = f->init->type;
     uint32_t outer = c->scope_count;
     if (outer + SLOTS_PER_FOLD > SCOPE_MAX)
         return err_set_at(c->err, -E2BIG, e->at, "too many nested comprehensions");
-    f->slot = c->slot_count;
-    c->slot_count += SLOTS_PER_FOLD;
+    uint32_t slots_before = c->slot_count;
+    c->slot_count = f->slot + SLOTS_PER_FOLD;
     if (c->slot_count > c->slot_max)
         c->slot_max = c->slot_count;
     push_var(c, f->accu, accu, f->slot);
@@ -495,7 +509,7 @@ static int check_fold(struct checker *c, struct cel_expr *e)
     if ((r = check(c, f->result)) < 0)
         return r;
     c->scope_count = outer;
-    c->slot_count -= SLOTS_PER_FOLD;
+    c->slot_count = slots_before;
     e->type = cel_unify_substitute(&c->unify, f->result->type, false);
     return 0;
 }
@@ -551,6 +565,8 @@ static int homogeneous(struct checker *c, struct cel_expr *const *items, uint32_
         uint32_t stride, const bool *optional)
 {
     const struct cel_type *first = NULL;
+    if (c->formats > 0)
+        return 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct cel_expr *item = items[(size_t)i * stride];
         const struct cel_type *t = item->type;
@@ -564,15 +580,29 @@ static int homogeneous(struct checker *c, struct cel_expr *const *items, uint32_
     return 0;
 }
 
+/* "...".format([...]): the number of arguments, and whether each suits its clause. */
+static int validate_format(struct checker *c, const struct cel_expr *e)
+{
+    const struct cel_expr *format = e->call.target;
+    const struct cel_expr *args = e->call.args[0];
+    const struct cel_expr *bad = e;
+    if (format == NULL || format->kind != CEL_EXPR_LITERAL || args->kind != CEL_EXPR_LIST)
+        return 0;
+    const char *why = cel_format_check(cel_value_str(format->literal), args, &bad);
+    return why == NULL ? 0 : err_set_at(c->err, -EINVAL, bad->at, "%s", why);
+}
+
 /* Literal arguments that are wrong whatever the device. */
 static int validate_literals(struct checker *c, const struct cel_expr *e)
 {
+    enum cel_function_id id = cel_function_id(e->call.function);
+    if (id == CEL_FN_FORMAT && e->call.arg_count == 1)
+        return validate_format(c, e);
     if (e->call.arg_count == 0 || e->call.args[0]->kind != CEL_EXPR_LITERAL)
         return 0;
     const struct cel_expr *arg = e->call.args[0];
     struct cel_value v = arg->literal;
     bool bad = false;
-    enum cel_function_id id = cel_function_id(e->call.function);
     if (id == CEL_FN_MATCHES && v.kind == CEL_KIND_STRING) {
         const struct cel_regex *re = NULL;
         struct err why = {0};
@@ -607,9 +637,11 @@ static int finish(struct checker *c, struct cel_expr *e)
     case CEL_EXPR_SELECT:
         return finish(c, e->select.operand);
     case CEL_EXPR_CALL:
+        c->formats += cel_function_id(e->call.function) == CEL_FN_FORMAT;
         if (e->call.target != NULL && (r = finish(c, e->call.target)) < 0)
             return r;
         r = finish_all(c, e->call.args, e->call.arg_count);
+        c->formats -= cel_function_id(e->call.function) == CEL_FN_FORMAT;
         return r < 0 ? r : validate_literals(c, e);
     case CEL_EXPR_LIST:
         r = finish_all(c, e->list.items, e->list.count);

@@ -800,11 +800,9 @@ static struct cel_cost_range cost_bind(struct coster *c, const struct cel_expr *
     uint32_t outer = c->local_count;
     push_accumulator(c, f);
     total = sum(total, cost_of(c, f->result));
-    struct known size = size_of(c, f->result);
-    struct entry entry = entry_of(c, f->result);
-    c->local_count = outer;
-    set_size(c, e, size);
-    set_entry(c, e, entry);
+    c->local_count = outer; /* upstream asks for sizes after the variable has gone */
+    set_size(c, e, size_of(c, f->result));
+    set_entry(c, e, entry_of(c, f->result));
     return total;
 }
 

@@ -35,16 +35,12 @@ struct cel_value cel_fault_overload(void)
 
 struct cel_value cel_fault_give_up(struct cel_state *s, const char *text)
 {
-    static const struct cel_fault memory = {.kind = CEL_FAULT_MEMORY};
-    s->gave_up = true;
-    if (text == NULL)
-        return (struct cel_value){.kind = CEL_KIND_ERROR, .fault = &memory};
-    struct cel_value v = cel_fault_text(s, text);
-    struct cel_fault *f = ARENA_NEW(s->arena, struct cel_fault);
-    *f = *v.fault;
-    f->kind = CEL_FAULT_NOT_SUPPORTED;
-    v.fault = f;
-    return v;
+    static const struct cel_fault fault = {.kind = CEL_FAULT_GAVE_UP};
+    if (!s->gave_up) {
+        s->gave_up = true;
+        s->why = text;
+    }
+    return (struct cel_value){.kind = CEL_KIND_ERROR, .fault = &fault};
 }
 
 static struct cel_value out_of_cost(void)
@@ -295,7 +291,8 @@ static struct cel_value eval_call(struct cel_state *s, const struct cel_node *n)
         args[i] = cel_eval_node(s, n->args[i]);
         if (!cel_is_error(args[i]))
             continue;
-        if (n->varargs)
+        /* Upstream charges a call whose last argument was looked at. */
+        if (n->varargs && i + 1 < n->count)
             return args[i];
         if (!failed)
             error = args[i];

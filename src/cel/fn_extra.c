@@ -20,10 +20,10 @@ static struct cel_value parse_quantity(struct cel_state *s, struct str text, boo
     struct quantity q = {0};
     struct err e = {0};
     int r = quantity_parse(text, &q, &e);
+    if (test) /* what has too many digits for us is a quantity all the same */
+        return cel_bool(r == 0 || r == -ERANGE);
     if (r == -ERANGE)
         return cel_fault_give_up(s, arena_printf(s->arena, "%s", e.text));
-    if (test)
-        return cel_bool(r == 0);
     return r == 0 ? make_quantity(s, &q, false)
                   : cel_fault_text(s, arena_printf(s->arena, "%s", e.text));
 }

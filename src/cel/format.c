@@ -294,3 +294,93 @@ struct cel_value cel_format(struct cel_state *s, struct str format, const struct
     buf_clear(&out);
     return v;
 }
+
+/* ---- at compile time ---- */
+
+/* Whether a value of the static type of `e` has a text: the parts of literals too. */
+static bool has_text(const struct cel_expr *e)
+{
+    uint32_t parts = 0;
+    struct cel_expr *const *items = NULL;
+    switch ((unsigned)e->type->kind) {
+    case CEL_KIND_OPTIONAL:
+    case CEL_KIND_OBJECT:
+    case CEL_KIND_QUANTITY:
+    case CEL_KIND_SEMVER:
+    case CEL_KIND_ANY:
+        return false;
+    default:
+        break;
+    }
+    if (e->kind == CEL_EXPR_LIST) {
+        parts = e->list.count;
+        items = e->list.items;
+    } else if (e->kind == CEL_EXPR_MAP) {
+        parts = 2 * e->map.count;
+        items = e->map.items;
+    }
+    for (uint32_t i = 0; i < parts; i++)
+        if (!has_text(items[i]))
+            return false;
+    return true;
+}
+
+static bool is_integer_kind(unsigned kind)
+{
+    return kind == CEL_KIND_INT || kind == CEL_KIND_UINT;
+}
+
+/* Whether an argument may go with a clause; dyn goes with all. */
+static bool suits(char clause, const struct cel_expr *e)
+{
+    unsigned kind = (unsigned)e->type->kind;
+    bool text = kind == CEL_KIND_STRING;
+    if (clause == 's')
+        return has_text(e);
+    if (kind == CEL_KIND_DYN)
+        return true;
+    switch (clause) {
+    case 'd':
+    case 'o':
+        return is_integer_kind(kind);
+    case 'b':
+        return is_integer_kind(kind) || kind == CEL_KIND_BOOL;
+    case 'x':
+    case 'X':
+        return is_integer_kind(kind) || text || kind == CEL_KIND_BYTES;
+    default:
+        return kind == CEL_KIND_DOUBLE || text;
+    }
+}
+
+const char *cel_format_check(
+        struct str format, const struct cel_expr *list, const struct cel_expr **ret_at)
+{
+    uint32_t used = 0;
+    for (size_t i = 0; i < format.len;) {
+        if (format.ptr[i] != '%') {
+            i++;
+            continue;
+        }
+        if (i + 1 < format.len && format.ptr[i + 1] == '%') {
+            i += 2;
+            continue;
+        }
+        int precision = 0;
+        i++;
+        if (i >= format.len)
+            return "unexpected end of string";
+        if (used >= list->list.count)
+            return "index out of range: too few arguments supplied to string.format";
+        if (!read_precision(format, &i, &precision) || i >= format.len)
+            return "could not parse formatting clause: error while parsing precision";
+        char clause = format.ptr[i++];
+        if (strchr("sdfebxXo", clause) == NULL || clause == '\0')
+            return "could not parse formatting clause: unrecognized formatting clause";
+        *ret_at = list->list.items[used++];
+        if (!suits(clause, *ret_at))
+            return "error during formatting: the type of the argument does not suit its clause";
+    }
+    *ret_at = list;
+    return used < list->list.count ? "too many arguments supplied to string.format" : NULL;
+}

@@ -33,7 +33,7 @@ struct cel_node {
     enum cel_op op;
     uint16_t function; /* CALL: enum cel_function_id */
     uint16_t overload; /* CALL: the one overload that fits, or CEL_OVERLOAD_ANY */
-    bool varargs;      /* CALL: evaluation stops at the first argument that fails, at no cost */
+    bool varargs;      /* CALL: evaluation stops at the first argument that fails */
     uint32_t start, end;
     uint32_t count;               /* args; of MAP entries */
     const struct cel_node **args; /* of MAP key, value, key, value ... */
@@ -94,8 +94,7 @@ enum cel_fault_kind {
     CEL_FAULT_NO_SUCH_OVERLOAD,
     CEL_FAULT_NO_SUCH_KEY,
     CEL_FAULT_NO_SUCH_INDEX,
-    CEL_FAULT_NOT_SUPPORTED, /* `text` says what: -ENOTSUP */
-    CEL_FAULT_MEMORY,
+    CEL_FAULT_GAVE_UP, /* the state says why */
     CEL_FAULT_COST,
 };
 
@@ -117,7 +116,8 @@ struct cel_state {
     struct cel_slot *slots;
     uint64_t cost;
     uint64_t cost_limit;
-    bool gave_up; /* a fault that no operator may absorb: memory, or what we leave out */
+    bool gave_up;    /* a fault that no operator may absorb */
+    const char *why; /* what we leave out; NULL: the arena is full */
 };
 
 enum {
@@ -148,8 +148,8 @@ struct cel_value cel_eval_node(struct cel_state *s, const struct cel_node *n);
 struct cel_value cel_fault(struct cel_state *s, enum cel_fault_kind kind, struct cel_value subject);
 struct cel_value cel_fault_text(struct cel_state *s, const char *text); /* text: static or arena */
 struct cel_value cel_fault_overload(void);
-struct cel_value cel_fault_give_up(struct cel_state *s, const char *text);
-int cel_fault_report(const struct cel_fault *f, struct err *reterr);
+struct cel_value cel_fault_give_up(struct cel_state *s, const char *text); /* text as in `why` */
+int cel_fault_report(const struct cel_state *s, const struct cel_fault *f, struct err *reterr);
 
 static inline bool cel_is_error(struct cel_value v)
 {

@@ -16,7 +16,7 @@ bool cel_number_parse_i64(struct str text, int64_t *ret_value);
 /* strconv.ParseFloat but for hexadecimal: 1, 0 when it is no number, -1 when we cannot tell. */
 int cel_number_parse_double(struct str text, double *ret_value);
 
-/* Appends d as Go's %g ("1e+21", "+Inf") or as %f with the shortest digits. */
+/* Appends d as Go's %g ("1e+06", "+Inf") or as %f with the shortest digits. */
 void cel_number_print_g(struct buf *out, double d);
 void cel_number_print_f(struct buf *out, double d);
 

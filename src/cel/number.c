@@ -130,8 +130,8 @@ void cel_number_print_g(struct buf *out, double d)
         buf_putc(out, '0');
         return;
     }
-    /* Go's %g with the shortest digits changes to an exponent at 10^21. */
-    if (exponent >= -4 && exponent < 21) {
+    /* Go's %g with the shortest digits changes to an exponent at 10^6. */
+    if (exponent >= -4 && exponent < 6) {
         print_fixed(out, digits, count, exponent + 1);
         return;
     }

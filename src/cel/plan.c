@@ -174,11 +174,11 @@ static const struct cel_node *plan_conditional(
 }
 
 /* Evaluates a node all of whose parts are constant. */
-static struct cel_value fold_constant(struct planner *p, const struct cel_node *n)
+static struct cel_value fold_constant(
+        struct planner *p, const struct cel_node *n, struct cel_state *s)
 {
-    struct cel_run run = {.arena = p->arena, .cost_limit = UINT64_MAX};
-    struct cel_state s = {.run = &run, .arena = p->arena, .cost_limit = UINT64_MAX};
-    return cel_eval_node(&s, n);
+    *s = (struct cel_state){.arena = p->arena, .cost_limit = UINT64_MAX};
+    return cel_eval_node(s, n);
 }
 
 static bool all_constant(const struct cel_node *const *args, uint32_t count)
@@ -192,10 +192,11 @@ static bool all_constant(const struct cel_node *const *args, uint32_t count)
 /* Replaces *node by its value; an error then is one of compilation. */
 static int fold_now(struct planner *p, const struct cel_expr *e, const struct cel_node **node)
 {
-    struct cel_value v = fold_constant(p, *node);
+    struct cel_state s;
+    struct cel_value v = fold_constant(p, *node, &s);
     if (cel_is_error(v)) {
         struct err why = {0};
-        int r = cel_fault_report(v.fault, &why);
+        int r = cel_fault_report(&s, v.fault, &why);
         return err_set_at(p->err, r, e->at, "program instantiation failed: %s", why.text);
     }
     v.size &= v.kind == CEL_KIND_LIST ? ~(uint32_t)CEL_SIZE_MUTABLE : UINT32_MAX;

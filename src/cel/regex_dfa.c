@@ -178,6 +178,7 @@ static bool explore(struct builder *b)
     struct set start = {{0}};
     uint32_t state = 0;
     close_over(b, &start, b->re->start, ASSERT_TEXT_START);
+    put(&start, b->re->count); /* no instruction: keeps the start apart from all other states */
     (void)state_of(b, &start, &state);
     for (uint32_t i = 0; i < b->state_count; i++) {
         b->accepts[i] = i == 0 ? start_acceptance(b) : acceptance(b, &b->states[i]);
@@ -199,7 +200,7 @@ static bool explore(struct builder *b)
 
 const struct cel_regex_dfa *cel_regex_dfa_build(struct arena *a, const struct cel_regex *re)
 {
-    if (re->count > INST_MAX)
+    if (re->count >= INST_MAX)
         return NULL;
     struct builder *b = ARENA_NEW(a, struct builder);
     b->arena = a;

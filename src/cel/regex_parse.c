@@ -508,7 +508,7 @@ static int parse_group(struct parser *p, struct cel_regex_node **ret_node)
     if (opens < 0)
         return opens;
     if (opens == 0) {
-        *ret_node = NULL; /* flags only: nothing that could be repeated */
+        *ret_node = NULL; /* flags only */
         return 0;
     }
     if (++p->depth > DEPTH_MAX)
@@ -752,10 +752,8 @@ static int parse_concat(struct parser *p, struct cel_regex_node **ret_node)
         if ((r = parse_atom(p, &n)) < 0)
             return r;
         repeated = false;
-        if (n == NULL) {
-            last = NULL;
+        if (n == NULL) /* flags: a repetition after them is one of the atom before */
             continue;
-        }
         last = tail;
         *tail = n;
         tail = &n->next;

@@ -17,7 +17,7 @@ bool cel_time_parse(struct str text, struct cel_time *ret_time);
 /* Go's time.ParseDuration: "1h30m", "-1.5s", "10us". */
 bool cel_duration_parse(struct str text, int64_t *ret_ns);
 
-/* RFC 3339 in UTC with as many decimals as needed. */
+/* RFC 3339 in its own zone, with as many decimals as needed. */
 void cel_time_print(struct buf *out, const struct cel_time *t);
 
 /* Seconds with as many decimals as needed, and "s". */

@@ -113,7 +113,7 @@ static int64_t zone(struct reader *r)
     int hours = digits(r, 2);
     r->ok = r->ok && skip(r, ':');
     int minutes = digits(r, 2);
-    r->ok = r->ok && hours <= 24 && minutes < 60;
+    r->ok = r->ok && hours <= 24 && minutes <= 60;
     int64_t offset = 3600 * (int64_t)hours + 60 * (int64_t)minutes;
     return west ? -offset : offset;
 }
@@ -127,7 +127,8 @@ bool cel_time_parse(struct str text, struct cel_time *ret_time)
     r.ok = r.ok && skip(&r, '-');
     int day = digits(&r, 2);
     r.ok = r.ok && skip(&r, 'T');
-    int hour = digits(&r, 2);
+    bool short_hour = r.rest.len > 1 && r.rest.ptr[1] == ':'; /* Go lets one digit pass */
+    int hour = digits(&r, short_hour ? 1 : 2);
     r.ok = r.ok && skip(&r, ':');
     int minute = digits(&r, 2);
     r.ok = r.ok && skip(&r, ':');
@@ -141,7 +142,7 @@ bool cel_time_parse(struct str text, struct cel_time *ret_time)
                       60 * (int64_t)minute + second - offset;
     if (seconds < CEL_TIME_MIN || seconds > CEL_TIME_MAX)
         return false;
-    *ret_time = (struct cel_time){seconds, nanos};
+    *ret_time = (struct cel_time){seconds, nanos, (int32_t)offset};
     return true;
 }
 
@@ -250,11 +251,18 @@ static void print_fraction(struct buf *out, uint32_t nanos)
 
 void cel_time_print(struct buf *out, const struct cel_time *t)
 {
-    struct cel_civil c = cel_time_civil(t);
+    struct cel_time shown = {t->seconds + t->offset, t->nanos, 0};
+    struct cel_civil c = cel_time_civil(&shown);
     buf_printf(out, "%04lld-%02d-%02dT%02d:%02d:%02d", (long long)c.year, c.month, c.day, c.hour,
             c.minute, c.second);
     print_fraction(out, (uint32_t)t->nanos);
-    buf_putc(out, 'Z');
+    if (t->offset == 0) {
+        buf_putc(out, 'Z');
+        return;
+    }
+    int minutes = t->offset / 60;
+    buf_printf(out, "%c%02d:%02d", minutes < 0 ? '-' : '+', (minutes < 0 ? -minutes : minutes) / 60,
+            (minutes < 0 ? -minutes : minutes) % 60);
 }
 
 void cel_duration_print(struct buf *out, int64_t ns)
@@ -278,7 +286,7 @@ bool cel_time_add(const struct cel_time *t, int64_t ns, struct cel_time *ret_tim
     }
     if (seconds < CEL_TIME_MIN || seconds > CEL_TIME_MAX)
         return false;
-    *ret_time = (struct cel_time){seconds, (int32_t)nanos};
+    *ret_time = (struct cel_time){seconds, (int32_t)nanos, t->offset};
     return true;
 }
 

@@ -63,6 +63,7 @@ _Static_assert(sizeof(struct cel_value) == 16, "a value travels in two registers
 struct cel_time {
     int64_t seconds;
     int32_t nanos;
+    int32_t offset; /* of the zone it was written in, seconds east; only string() shows it */
 };
 
 /* A list is an array of values. */
