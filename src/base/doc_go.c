@@ -16,19 +16,27 @@
 #include <string.h>
 #include <yaml.h>
 
-enum { ANCHORS_MAX = 256, DOCUMENTS_MAX = 1024 };
+enum {
+    ANCHORS_MAX = 256,
+    DOCUMENTS_MAX = 1024,
+    FLOW_STYLE = YAML_FLOW_SEQUENCE_STYLE,
+};
+_Static_assert(
+        (int)YAML_FLOW_SEQUENCE_STYLE == (int)YAML_FLOW_MAPPING_STYLE, "one number for both");
 
 /* A node that is done while its container is open. */
 struct item {
     struct doc node;
     uint32_t weight;
     bool merge; /* its key was << */
+    bool alias;
 };
 
 struct frame {
     struct doc node;
     struct str anchor;
     uint32_t first; /* the stack's height below its members */
+    bool flow;      /* in brackets */
     bool has_key, merge;
     struct str key;
     uint32_t key_line, key_column;
@@ -202,6 +210,12 @@ static int on_scalar(struct reader *r, const yaml_event_t *event)
         return e;
     bool plain = event->data.scalar.plain_implicit != 0;
     bool key = wants_key(r);
+    bool in_flow = r->depth > 0 && r->frames[r->depth - 1].flow;
+    if (in_flow && event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && d->text.len > 0 &&
+            memchr(d->text.ptr, '?', d->text.len)) {
+        return fault(r, mark, -EINVAL, "'%.*s': '?' begins a key inside of brackets",
+                STR_ARG_SHORT(d->text));
+    }
     if (key && plain && str_eq_c(d->text, "<<")) {
         key_take(r, d, mark);
         r->frames[r->depth - 1].merge = true;
@@ -243,6 +257,7 @@ static int on_alias(struct reader *r, const yaml_event_t *event)
     if (i == r->anchor_count)
         return fault(r, mark, -EINVAL, "no anchor '%.*s' before", STR_ARG_SHORT(name));
     struct item item = r->anchors[i].item;
+    item.alias = true;
     note_add(r, (struct doc_go_note){.kind = DOC_GO_ALIAS,
                         .line = line_of(mark),
                         .column = column_of(mark),
@@ -272,6 +287,8 @@ static int on_open(struct reader *r, const yaml_event_t *event, enum doc_kind ki
             .node = {.kind = kind, .line = line_of(mark), .column = column_of(mark)},
             .anchor = name,
             .first = r->done_count,
+            .flow = (is_array ? (int)event->data.sequence_start.style
+                              : (int)event->data.mapping_start.style) == FLOW_STYLE,
     };
     return 0;
 }
@@ -280,8 +297,9 @@ static int on_open(struct reader *r, const yaml_event_t *event, enum doc_kind ki
 static int merge_from(struct reader *r, const struct item *from, struct doc *out, uint32_t *count)
 {
     const struct doc *value = &from->node;
-    const struct doc *maps = value->kind == DOC_ARRAY ? value->first : value;
-    uint32_t map_count = value->kind == DOC_ARRAY ? value->count : 1;
+    bool list = value->kind == DOC_ARRAY && !from->alias;
+    const struct doc *maps = list ? value->first : value;
+    uint32_t map_count = list ? value->count : 1;
     for (uint32_t i = map_count; i > 0; i--) { /* earlier maps win, so they come last */
         const struct doc *map = &maps[i - 1];
         if (map->kind != DOC_OBJECT) {

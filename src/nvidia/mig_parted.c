@@ -246,8 +246,9 @@ static void profiles_read(
         }
     }
     if (!any && r->lint->refused == refused) {
-        ADD_INSTEAD(
-                d, "profile-count", "mig-devices: {}", "%s.mig-devices: all counts are 0", where);
+        ADD_INSTEAD(&d->first[0], "profile-count", "mig-devices: {}",
+                "%s.mig-devices: all counts are 0, as of %.*s", where,
+                STR_ARG_SHORT(d->first[0].key));
         return;
     }
     for (uint32_t i = 0; i < e->profile_count; i++) {

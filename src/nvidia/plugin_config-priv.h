@@ -16,6 +16,7 @@ struct nvidia_plugin_reader {
     /* What the checks of flags look at, NULL when not set. */
     const struct doc *mig_strategy, *device_list_strategy, *device_id_strategy;
     const struct doc *discovery_strategy, *allocation_policy, *mps_root;
+    const struct doc *version, *channel_ids;
 };
 
 /* A field of a Go struct: its key and what reads it. */

@@ -126,7 +126,15 @@ static void version_read(READER, const struct doc *d, const char *where)
     if (!scalar) {
         NVIDIA_LINT_INSTEAD(r->lint, d, "version", "version: v1", "%s: %s, expected v1", where,
                 doc_kind_name(d->kind));
-    } else if (d->kind != DOC_NULL && d->text.len > 0 && !str_eq_c(d->text, "v1")) {
+    } else if (d->kind != DOC_NULL) {
+        r->version = d;
+    }
+}
+
+static void version_check(READER)
+{
+    const struct doc *d = r->version;
+    if (d && d->text.len > 0 && !str_eq_c(d->text, "v1")) {
         NVIDIA_LINT_INSTEAD(r->lint, d, "version", "version: v1",
                 "unknown version: '%.*s', expected v1", STR_ARG_SHORT(d->text));
     }
@@ -158,6 +166,7 @@ static void root_read(READER, const struct doc *root)
     if (root->kind == DOC_OBJECT && !doc_get(root, "version")) {
         NVIDIA_LINT_INSTEAD(r->lint, root, "no-version", "version: v1", "no version: read as v1");
     }
+    version_check(r);
     nvidia_plugin_flags_check(r);
     nvidia_plugin_sharing_check(r, root);
 }

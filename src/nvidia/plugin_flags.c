@@ -170,18 +170,13 @@ void nvidia_plugin_flags_read(READER, const struct doc *flags, const char *where
 static void channel_ids(READER, const struct doc *d, const char *where)
 {
     bool ints = d->kind == DOC_ARRAY;
-    bool zero = true;
     for (uint32_t i = 0; ints && i < d->count; i++) {
         int64_t value = 0;
         ints = d->first[i].kind == DOC_NULL || doc_go_int(&d->first[i], &value);
-        zero = zero && value == 0;
     }
-    if (!ints && d->kind != DOC_NULL) {
+    if (!ints && d->kind != DOC_NULL)
         type_error(r, d, where, "a list of whole numbers");
-    } else if (d->kind == DOC_ARRAY && (d->count > 1 || !zero)) {
-        NVIDIA_LINT_INSTEAD(r->lint, d, "imex", "channelIDs: [0]",
-                "%s: expected an empty list or the one channel 0", where);
-    }
+    r->channel_ids = ints ? d : NULL;
 }
 
 void nvidia_plugin_imex_read(READER, const struct doc *imex, const char *where)
@@ -213,6 +208,17 @@ static int word_check(
     return -1;
 }
 
+static void channel_ids_check(READER)
+{
+    const struct doc *d = r->channel_ids;
+    int64_t value = 0;
+    bool zero = d && d->count == 1 && (!doc_go_int(&d->first[0], &value) || value == 0);
+    if (d && d->count > 0 && !zero) {
+        NVIDIA_LINT_INSTEAD(r->lint, d, "imex", "channelIDs: [0]",
+                "imex.channelIDs: expected an empty list or the one channel 0");
+    }
+}
+
 void nvidia_plugin_flags_check(READER)
 {
     static const char *const discovery_words[] = {"auto", "nvml", "tegra", NULL};
@@ -241,6 +247,7 @@ void nvidia_plugin_flags_check(READER)
         (void)word_check(r, r->allocation_policy, r->allocation_policy->text,
                 "flags.plugin.sharedDevicesAllocationPolicy", policy_words);
     }
+    channel_ids_check(r);
     if (list && list->kind == DOC_STRING)
         (void)word_check(r, list, list->text, "flags.plugin.deviceListStrategy", list_words);
     for (uint32_t i = 0; list && list->kind == DOC_ARRAY && i < list->count; i++) {
