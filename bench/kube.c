@@ -194,10 +194,11 @@ int main(int argc, char **argv)
     struct bench b = {.began_ns = os_clock_mono_ns(), .end.fire = on_end, .seconds = 20};
     struct kube_config_spec spec = {0};
     for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "--kubeconfig") == 0)
+        if (strcmp(argv[i], "--kubeconfig") == 0) {
             spec.path = argv[i + 1];
-        else if (strcmp(argv[i], "--seconds") == 0)
+        } else if (strcmp(argv[i], "--seconds") == 0) {
             (void)str_to_i64(str_from(argv[i + 1]), 0, 3600, &b.seconds);
+        }
     }
     struct arena *a = arena_new(0);
     struct kube_config config;

@@ -122,10 +122,11 @@ static int read_files(struct kube_auth *auth, bool *changed, struct err *reterr)
     r = read_secret(&c->token, &token, &ignored, reterr);
     if (r < 0)
         return err_wrap(reterr, "token");
-    if (token.len > 0 || c->username.len == 0)
+    if (token.len > 0 || c->username.len == 0) {
         set_bearer(auth, buf_str(&token));
-    else
+    } else {
         set_basic(auth);
+    }
     wipe(&token);
     return 0;
 }
@@ -171,7 +172,7 @@ int kube_auth_parse_credential(struct arena *a, struct str text, struct str api_
         return err_set(reterr, -EINVAL, "its apiVersion is not %.*s", STR_ARG(api_version));
     const struct doc *status = doc_get(root, "status");
     struct kube_exec_credential c = {0};
-    struct str expiry;
+    struct str expiry = {0};
     int r = status_text(status, "token", &c.token, reterr);
     if (r == 0)
         r = status_text(status, "clientCertificateData", &c.cert_pem, reterr);
@@ -223,18 +224,20 @@ static void plugin_done(void *user, const struct os_exec_result *result)
     auth->plugin = NULL;
     auth->fault = (struct err){0};
     int r = 0;
-    if (result->code == -ETIMEDOUT)
+    if (result->code == -ETIMEDOUT) {
         r = err_set(&auth->fault, -ETIMEDOUT, "no answer within 60 s");
-    else if (result->code == -E2BIG)
+    } else if (result->code == -E2BIG) {
         r = err_set(&auth->fault, -E2BIG, "it printed more than %d bytes", OS_EXEC_OUTPUT_MAX);
-    else if (result->code < 0)
+    } else if (result->code < 0) {
         r = err_set(&auth->fault, -EACCES, "it ended with status %d", result->exit_status);
-    else
+    } else {
         r = take_credential(auth, result->output, &auth->fault);
-    if (r == 0)
+    }
+    if (r == 0) {
         auth->has_plugin_answer = true;
-    else
+    } else {
         plugin_failed(auth);
+    }
     auth->ready(auth->user);
 }
 

@@ -85,10 +85,11 @@ static void list_add(struct request_list *l, struct kube_request *r)
 static void list_remove(struct request_list *l, struct kube_request *r)
 {
     *r->link = r->next;
-    if (r->next != NULL)
+    if (r->next != NULL) {
         r->next->link = r->link;
-    else
+    } else {
         l->last = r->link;
+    }
     r->next = NULL;
     r->link = NULL;
 }

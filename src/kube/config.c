@@ -132,7 +132,7 @@ int config_base64_decode(struct arena *a, struct str text, struct str *ret_bytes
 static int get_secret(const struct resolver *r, const struct entry *e, const char *key,
         const char *data_key, struct kube_secret *ret_secret)
 {
-    struct str data, path;
+    struct str data = {0}, path = {0};
     int code = get_str(r, e, e->body, data_key, &data);
     if (code == 0)
         code = get_str(r, e, e->body, key, &path);
@@ -258,7 +258,7 @@ static int get_environ(const struct resolver *r, const struct entry *e, const st
         return fault(r, e, list, "exec.env", "too many");
     const char **texts = ARENA_ARRAY(r->a, const char *, count + 1);
     for (uint32_t i = 0; i < count; i++) {
-        struct str name, value;
+        struct str name = {0}, value = {0};
         int code = get_str(r, e, &list->first[i], "name", &name);
         if (code == 0)
             code = get_str(r, e, &list->first[i], "value", &value);
@@ -275,7 +275,7 @@ static int get_environ(const struct resolver *r, const struct entry *e, const st
 static int read_exec(const struct resolver *r, const struct entry *e, const struct doc *exec)
 {
     struct kube_exec_plugin *x = &r->c->exec;
-    struct str command, mode;
+    struct str command = {0}, mode = {0};
     int code = get_str(r, e, exec, "command", &command);
     if (code == 0)
         code = get_str(r, e, exec, "apiVersion", &x->api_version);
@@ -333,7 +333,7 @@ static int read_impersonation(const struct resolver *r, const struct entry *e)
 static int read_user(const struct resolver *r, const struct entry *e)
 {
     struct kube_config *c = r->c;
-    struct str token_file;
+    struct str token_file = {0};
     int code = get_secret(r, e, "client-certificate", "client-certificate-data", &c->client_cert);
     if (code == 0)
         code = get_secret(r, e, "client-key", "client-key-data", &c->client_key);
@@ -355,9 +355,10 @@ static int read_user(const struct resolver *r, const struct entry *e)
     }
     bool has_cert = c->client_cert.file != NULL || c->client_cert.inline_bytes.len > 0;
     bool has_key = c->client_key.file != NULL || c->client_key.inline_bytes.len > 0;
-    if (has_cert != has_key)
+    if (has_cert != has_key) {
         return fault(r, e, e->body, has_cert ? "client-key" : "client-certificate",
                 "missing beside the other one");
+    }
     const struct doc *provider = doc_get(e->body, "auth-provider");
     if (provider != NULL && provider->kind != DOC_NULL)
         return fault(r, e, provider, "auth-provider", "gone since Kubernetes 1.26; use exec");
@@ -382,19 +383,22 @@ static int parse_files(struct resolver *r, const struct kube_config_text *files,
         }
         if (root->kind == DOC_NULL)
             continue;
-        if (root->kind != DOC_OBJECT)
+        if (root->kind != DOC_OBJECT) {
             return err_set(r->reterr, -EINVAL,
                     "%s:1: expected a map with clusters, users and "
                     "contexts, not %s",
                     files[i].file, doc_kind_name(root->kind));
+        }
         for (unsigned k = 0; k < sizeof lists / sizeof lists[0]; k++) {
             const struct doc *list = doc_get(root, lists[k]);
-            if (list != NULL && list->kind != DOC_NULL && list->kind != DOC_ARRAY)
+            if (list != NULL && list->kind != DOC_NULL && list->kind != DOC_ARRAY) {
                 return err_set(r->reterr, -EINVAL, "%s:%u: %s: expected a list", files[i].file,
                         list->line, lists[k]);
-            if (list != NULL && list->count > KUBE_CONFIG_ENTRIES_MAX)
+            }
+            if (list != NULL && list->count > KUBE_CONFIG_ENTRIES_MAX) {
                 return err_set(r->reterr, -E2BIG, "%s:%u: %s: more than %d entries", files[i].file,
                         list->line, lists[k], KUBE_CONFIG_ENTRIES_MAX);
+            }
         }
         r->files[r->file_count++] = (struct file){files[i].file, root};
     }
@@ -420,12 +424,13 @@ static int choose_context(const struct resolver *r, const char *wanted, struct s
 
 static int resolve(struct resolver *r, struct str context)
 {
-    struct entry ctx, cluster, user;
-    struct str cluster_name, user_name;
+    struct entry ctx = {0}, cluster = {0}, user = {0};
+    struct str cluster_name = {0}, user_name = {0};
     int code = find_entry(r, "contexts", "context", context, &ctx);
-    if (code == -ENOENT)
+    if (code == -ENOENT) {
         return err_set(r->reterr, -EINVAL, "%s: no context is named '%.*s'",
                 r->file_count > 0 ? r->files[0].name : "kubeconfig", STR_ARG_SHORT(context));
+    }
     if (code == 0)
         code = get_str(r, &ctx, ctx.body, "cluster", &cluster_name);
     if (code == 0)

@@ -257,10 +257,11 @@ static void on_patch(struct os_timer *t)
         if (!s->used || s->count == s->told_count)
             continue;
         int64_t due_ns = s->patched_ns + PATCH_NS;
-        if (due_ns <= now_ns && s->is_there)
+        if (due_ns <= now_ns && s->is_there) {
             patch_series(r, i);
-        else if (due_ns < next_ns)
+        } else if (due_ns < next_ns) {
             next_ns = due_ns;
+        }
     }
     if (next_ns != INT64_MAX) {
         if (next_ns <= now_ns)

@@ -109,9 +109,10 @@ static void arena_keep(void *ctx, void *ptr)
 int kube_item_parse(
         struct arena *a, struct str text, struct kube_item *ret_item, struct err *reterr)
 {
-    if (text.len > KUBE_ITEM_BYTES_MAX)
+    if (text.len > KUBE_ITEM_BYTES_MAX) {
         return err_set(reterr, -E2BIG, "an object of %zu bytes; the limit is %d", text.len,
                 KUBE_ITEM_BYTES_MAX);
+    }
     yyjson_alc alc = {.malloc = arena_take, .realloc = arena_move, .free = arena_keep, .ctx = a};
     yyjson_read_err fault;
     yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)text.ptr, text.len, 0, &alc, &fault);

@@ -215,10 +215,11 @@ static void write_lease(struct kube_elector *e, bool release)
     e->state = release ? ELECTOR_RELEASING : ELECTOR_WRITING;
     e->write_began_ns = os_loop_now_ns(e->loop);
     if (kube_client_start(e->client, &spec, &e->request, NULL) < 0) {
-        if (release)
+        if (release) {
             finish_release(e);
-        else
+        } else {
             come_back(e);
+        }
     }
     buf_clear(&body);
     buf_clear(&path);
@@ -288,12 +289,13 @@ static void on_tick(struct os_timer *t)
 {
     struct kube_elector *e =
             (struct kube_elector *)((char *)t - offsetof(struct kube_elector, tick));
-    if (e->state == ELECTOR_RELEASING)
+    if (e->state == ELECTOR_RELEASING) {
         finish_release(e); /* the answer took too long */
-    else if (e->leads && !e->must_look)
+    } else if (e->leads && !e->must_look) {
         write_lease(e, false); /* renew from what we wrote last */
-    else
+    } else {
         look(e);
+    }
 }
 
 static void on_deadline(struct os_timer *t)

@@ -167,11 +167,12 @@ static void read_selector(struct kube_value map, struct kube_pod_spec *ret)
 {
     KUBE_FOREACH(it, map)
     {
-        if (ret->selector_count == KUBE_SELECTOR_MAX)
+        if (ret->selector_count == KUBE_SELECTOR_MAX) {
             ret->selector_beyond++;
-        else
+        } else {
             ret->selector[ret->selector_count++] =
                     (struct kube_pair){it.key, kube_value_str(it.value)};
+        }
     }
 }
 

@@ -41,10 +41,11 @@ static bool matches_network(struct str entry, struct str host)
     uint64_t bits = 0;
     if (base_len == 0 || base_len != host_len)
         return false;
-    if (bits_text.ptr == NULL)
+    if (bits_text.ptr == NULL) {
         bits = base_len * 8u;
-    else if (str_to_u64(bits_text, 0, base_len * 8u, &bits) < 0)
+    } else if (str_to_u64(bits_text, 0, base_len * 8u, &bits) < 0) {
         return false;
+    }
     return same_bits(net, address, (unsigned)bits);
 }
 
@@ -105,8 +106,9 @@ static struct str host_of(struct str url)
         authority = (struct str){at + 1, authority.len - (size_t)(at + 1 - authority.ptr)};
     if (authority.len > 0 && authority.ptr[0] == '[') {
         const char *end = memchr(authority.ptr, ']', authority.len);
-        return end == NULL ? (struct str){0}
-                           : (struct str){authority.ptr + 1, (size_t)(end - authority.ptr) - 1};
+        if (end == NULL)
+            return (struct str){0};
+        return (struct str){authority.ptr + 1, (size_t)(end - authority.ptr) - 1};
     }
     struct str host = authority;
     (void)str_split(&authority, ':', &host);

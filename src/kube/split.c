@@ -202,9 +202,10 @@ static int take_rest(struct kube_split *s, struct str chunk, size_t *at, struct 
         ++*at;
     }
     buf_put(&s->rest, (struct str){chunk.ptr + start, *at - start});
-    if (r == 0 && s->rest.overflow)
+    if (r == 0 && s->rest.overflow) {
         r = err_set(reterr, -E2BIG, "a list has more than %d bytes beside its items",
                 KUBE_SPLIT_REST_MAX);
+    }
     return r;
 }
 
@@ -214,12 +215,13 @@ int kube_split_feed(struct kube_split *s, struct str chunk, struct err *reterr)
     size_t at = 0;
     int r = 0;
     while (at < chunk.len && r == 0) {
-        if (s->in_item)
+        if (s->in_item) {
             r = take_item(s, chunk, at, &at, reterr);
-        else if (s->base > 0 || s->form == KUBE_SPLIT_EVENTS)
+        } else if (s->base > 0 || s->form == KUBE_SPLIT_EVENTS) {
             r = between_items(s, chunk, &at, reterr);
-        else
+        } else {
             r = take_rest(s, chunk, &at, reterr);
+        }
     }
     s->offset += chunk.len;
     return r;
@@ -229,8 +231,9 @@ int kube_split_end(const struct kube_split *s, struct err *reterr)
 {
     if (s->in_item)
         return err_set(reterr, -EINVAL, "the stream ended within item %" PRIu64, s->count);
-    if (s->form == KUBE_SPLIT_LIST && (s->depth > 0 || s->in_string || s->rest.len == 0))
+    if (s->form == KUBE_SPLIT_LIST && (s->depth > 0 || s->in_string || s->rest.len == 0)) {
         return err_set(
                 reterr, -EINVAL, "the list ended after item %" PRIu64 ", before its end", s->count);
+    }
     return 0;
 }

@@ -165,7 +165,7 @@ static int on_list_item(void *user, struct str json)
 {
     struct kube_watch *w = user;
     struct kube_value value;
-    struct kube_item item;
+    struct kube_item item = {0};
     int r = item_parser_parse(&w->parser, json, &value, &w->fault);
     if (r == 0)
         r = item_from_value(value, &item, &w->fault);
@@ -223,18 +223,19 @@ static int on_event(void *user, struct str json)
         return on_error_event(w, object);
     if (str_eq_c(type, "BOOKMARK"))
         return on_bookmark(w, object);
-    struct kube_item item;
+    struct kube_item item = {0};
     r = item_from_value(object, &item, &w->fault);
     if (r < 0)
         return r;
     w->stats.events++;
-    if (str_eq_c(type, "DELETED"))
+    if (str_eq_c(type, "DELETED")) {
         drop(w, &item);
-    else if (str_eq_c(type, "ADDED") || str_eq_c(type, "MODIFIED"))
+    } else if (str_eq_c(type, "ADDED") || str_eq_c(type, "MODIFIED")) {
         r = put(w, &item);
-    else
+    } else {
         return err_set(&w->fault, -EINVAL, "watch of %s: unknown event type '%.*s'",
                 w->options.path, STR_ARG_SHORT(type));
+    }
     /* Objects of a streamed list come in no order of versions: only its end bookmark counts. */
     if (r == 0 && w->state == WATCH_FOLLOWING)
         set_version(w, item.resource_version);
@@ -284,10 +285,11 @@ static void back_off(struct kube_watch *w, enum watch_state next, int64_t at_lea
 static void on_rest(struct os_timer *t)
 {
     struct kube_watch *w = (struct kube_watch *)((char *)t - offsetof(struct kube_watch, rest));
-    if (w->next == WATCH_FOLLOWING && w->sync == KUBE_SYNC_COMPLETE)
+    if (w->next == WATCH_FOLLOWING && w->sync == KUBE_SYNC_COMPLETE) {
         start_watch(w, false);
-    else
+    } else {
         start_list(w);
+    }
 }
 
 /* What a failed answer means in words, once: in the log and for the sync callback. */
@@ -376,12 +378,13 @@ static void watch_done(void *user, const struct kube_answer *answer)
     if (answer->outcome == KUBE_DONE && !is_whole)
         answer = &cut; /* in the middle of an event: to be resumed as any cut stream */
     kube_split_clear(&w->split);
-    if (is_whole)
+    if (is_whole) {
         watch_ended(w);
-    else if (w->state == WATCH_STREAMED_LIST)
+    } else if (w->state == WATCH_STREAMED_LIST) {
         list_failed(w, answer);
-    else
+    } else {
         watch_failed(w, answer);
+    }
 }
 
 static int read_rest(struct kube_watch *w)
@@ -397,9 +400,10 @@ static int read_rest(struct kube_watch *w)
     struct str next = kube_value_str(kube_value_get(meta, "continue"));
     buf_reset(&w->next_page);
     buf_put(&w->next_page, next);
-    if (w->next_page.overflow)
+    if (w->next_page.overflow) {
         return err_set(&w->fault, -E2BIG, "%s: a continue token over %d bytes", w->options.path,
                 CONTINUE_TEXT_MAX);
+    }
     return 0;
 }
 
@@ -420,10 +424,11 @@ static void list_done(void *user, const struct kube_answer *answer)
         return;
     }
     finish_list(w);
-    if (w->options.list_only)
+    if (w->options.list_only) {
         w->state = WATCH_DONE;
-    else
+    } else {
         start_watch(w, false);
+    }
 }
 
 /* ------------------------------------------------------------------------------------- requests */
@@ -505,10 +510,11 @@ static void start_watch(struct kube_watch *w, bool with_list)
     struct buf path = BUF_INIT(KUBE_PATH_MAX);
     buf_printf(&path, "%s?watch=1&allowWatchBookmarks=true&timeoutSeconds=%" PRIu64,
             w->options.path, seconds);
-    if (with_list)
+    if (with_list) {
         buf_puts(&path, "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan");
-    else
+    } else {
         buf_printf(&path, "&resourceVersion=%s", w->version);
+    }
     put_selectors(w, &path);
     start_request(w, &path, true, (int64_t)seconds * 1000000000 + WATCH_SLACK_NS);
     buf_clear(&path);

@@ -150,9 +150,10 @@ int net_fetch_start(struct net_http *http, const struct net_fetch_spec *spec,
         struct net_fetch **ret_fetch, struct err *reterr)
 {
     uint32_t parallel = spec->parallel == 0 ? PARALLEL : spec->parallel;
-    if (parallel > NET_REQUESTS_MAX)
+    if (parallel > NET_REQUESTS_MAX) {
         return err_set(reterr, -E2BIG, "%u fetches at a time; the limit is %d", parallel,
                 NET_REQUESTS_MAX);
+    }
     struct net_fetch *f = mem_alloc(1, sizeof *f + parallel * sizeof f->gets[0]);
     f->http = http;
     f->loop = net_http_loop(http);

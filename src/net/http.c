@@ -159,10 +159,11 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *user)
     }
     r->answer_bytes += len;
     struct str chunk = {bytes, len};
-    if (r->on_body == NULL)
+    if (r->on_body == NULL) {
         buf_put(&r->answer, chunk);
-    else if (r->on_body(r->user, r->status, chunk) != 0)
+    } else if (r->on_body(r->user, r->status, chunk) != 0) {
         r->stopped = true;
+    }
     return r->stopped || r->state == HTTP_OVER ? 0 : len;
 }
 
@@ -239,9 +240,10 @@ static int check(
     assert(spec->method != NULL && spec->done != NULL && spec->header_count <= NET_HEADERS_MAX);
     if (http->request_count >= NET_REQUESTS_MAX)
         return err_set(reterr, -E2BIG, "more than %d requests in flight", NET_REQUESTS_MAX);
-    if (spec->url.len > NET_URL_BYTES_MAX)
+    if (spec->url.len > NET_URL_BYTES_MAX) {
         return err_set(reterr, -E2BIG, "URL of %zu bytes; the limit is %d", spec->url.len,
                 NET_URL_BYTES_MAX);
+    }
     if (!is_url(spec->url))
         return err_set(reterr, -EINVAL, "a URL must begin with https:// or http://");
     for (unsigned i = 0; i < spec->header_count; i++) {
@@ -581,29 +583,31 @@ static void fill_result(struct net_request *r, CURLcode code, struct net_result 
             .timed_out = r->idled || code == CURLE_OPERATION_TIMEDOUT,
             .over_limit = r->over_limit,
     };
-    if (code == CURLE_OK)
+    if (code == CURLE_OK) {
         ret->end = NET_END_DONE;
-    else if (r->stopped)
+    } else if (r->stopped) {
         ret->end = NET_END_STOPPED;
-    else
+    } else {
         ret->end = r->may_be_sent ? NET_END_LOST : NET_END_NOT_SENT;
+    }
     if (ret->end == NET_END_DONE) {
         ret->body = buf_str(&r->answer);
         return;
     }
-    if (r->over_limit)
+    if (r->over_limit) {
         (void)err_set(
                 &ret->err, -E2BIG, "the answer is larger than %zu bytes", r->answer_bytes_max);
-    else
+    } else {
         (void)err_set(&ret->err, errno_for(r, ret, code), "%s", words_for(r, code));
+    }
 }
 
 void http_request_end(struct net_request *r, CURLcode code)
 {
     assert(r->http->depth == 0);
-    if (r->state == HTTP_RUNNING)
+    if (r->state == HTTP_RUNNING) {
         http_pool_remove(r);
-    else if (r->state == HTTP_OVER) { /* cancelled within a callback of libcurl */
+    } else if (r->state == HTTP_OVER) { /* cancelled within a callback of libcurl */
         http_pool_remove(r);
         request_free(r);
         return;

@@ -111,10 +111,11 @@ static int want_timer(CURLM *multi, long after_ms, void *user)
     (void)multi;
     struct http_pool *pool = user;
     struct os_loop *loop = pool->http->loop;
-    if (after_ms < 0)
+    if (after_ms < 0) {
         os_loop_timer_clear(loop, &pool->timer);
-    else
+    } else {
         os_loop_timer_set(loop, &pool->timer, os_loop_now_ns(loop) + (int64_t)after_ms * 1000000);
+    }
     return 0;
 }
 

@@ -143,9 +143,10 @@ static int read_labels(const struct reader *r, yyjson_val *metric, struct net_pr
     if (!yyjson_is_obj(metric))
         return err_set(r->reterr, -EINVAL, "a series has no labels");
     size_t count = yyjson_obj_size(metric);
-    if (count > NET_PROM_LABELS_MAX)
+    if (count > NET_PROM_LABELS_MAX) {
         return err_set(r->reterr, -E2BIG, "a series of %zu labels; the limit is %d", count,
                 NET_PROM_LABELS_MAX);
+    }
     if (!arena_fits(r->a, count + 1, sizeof(struct net_prom_label)))
         return err_set(r->reterr, -E2BIG, "the answer needs more memory than it may have");
     struct net_prom_label *labels = ARENA_ARRAY(r->a, struct net_prom_label, count + 1);
@@ -177,9 +178,10 @@ static int read_samples(
     size_t count = is_one ? 1 : yyjson_arr_size(values);
     r->samples += count;
     if (r->samples > NET_PROM_SAMPLES_MAX ||
-            !arena_fits(r->a, count + 1, sizeof(struct net_prom_sample)))
+            !arena_fits(r->a, count + 1, sizeof(struct net_prom_sample))) {
         return err_set(r->reterr, -E2BIG, "more samples than the limit of %d allows",
                 NET_PROM_SAMPLES_MAX);
+    }
     struct net_prom_sample *samples = ARENA_ARRAY(r->a, struct net_prom_sample, count + 1);
     s->samples = samples;
     s->sample_count = (uint32_t)count;
@@ -203,18 +205,21 @@ static int read_vector(struct reader *r, yyjson_val *result, bool is_matrix, str
     size_t count = yyjson_arr_size(result);
     if (!yyjson_is_arr(result))
         return err_set(r->reterr, -EINVAL, "the result is no list");
-    if (count > NET_PROM_SERIES_MAX || !arena_fits(r->a, count + 1, sizeof(struct net_prom_series)))
+    if (count > NET_PROM_SERIES_MAX ||
+            !arena_fits(r->a, count + 1, sizeof(struct net_prom_series))) {
         return err_set(
                 r->reterr, -E2BIG, "%zu series; the limit is %d", count, NET_PROM_SERIES_MAX);
+    }
     struct net_prom_series *series = ARENA_ARRAY(r->a, struct net_prom_series, count + 1);
     size_t index, max;
     yyjson_val *v;
     yyjson_arr_foreach(result, index, max, v)
     {
         int code = read_labels(r, yyjson_obj_get(v, "metric"), &series[index]);
-        if (code == 0)
+        if (code == 0) {
             code = read_samples(r, yyjson_obj_get(v, is_matrix ? "values" : "value"), !is_matrix,
                     &series[index]);
+        }
         if (code < 0)
             return code;
     }
@@ -293,9 +298,10 @@ static void arena_keep(void *ctx, void *ptr)
 int net_prom_parse(
         struct arena *a, struct str text, struct net_prom *ret_result, struct err *reterr)
 {
-    if (text.len > NET_PROM_BYTES_MAX)
+    if (text.len > NET_PROM_BYTES_MAX) {
         return err_set(reterr, -E2BIG, "an answer of %zu bytes; the limit is %d", text.len,
                 NET_PROM_BYTES_MAX);
+    }
     yyjson_alc alc = {.malloc = arena_take, .realloc = arena_move, .free = arena_keep, .ctx = a};
     yyjson_read_err fault;
     yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)text.ptr, text.len, 0, &alc, &fault);

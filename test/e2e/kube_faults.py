@@ -247,8 +247,8 @@ class Bench:
         subprocess.run(self.cluster + ["down", self.name], check=False)
 
 
-def check_fault(bench, program, act, seconds):
-    """Changes objects, breaks things, changes more; then all must be equal."""
+def check_fault(bench, program, act, seconds, heal=lambda: None):
+    """Changes objects, breaks things, changes more, lets it heal; then all must be equal."""
     churn = Churn(bench.server, seed=7)
     churn.start()
     time.sleep(0.4)
@@ -257,6 +257,7 @@ def check_fault(bench, program, act, seconds):
     churn.stop.set()
     churn.join()
     bench.tell("slow", "0", "0")
+    heal()
     rows = bench.settle(program)
     assert not [l for l in program.lines if l.startswith("violation")]
     return f"{rows} rows, {churn.done} changes"
@@ -294,6 +295,29 @@ def check_writes(bench, program):
     expect(answer(program, "delete", path, truth["metadata"]["uid"]), "done", 200)
     expect(answer(program, "delete", path, ""), "rejected", 404, "NotFound")
     return "apply, conflict, force, merge, test, create, delete"
+
+
+def check_patience(bench, _):
+    """Retry-After is kept to where it is allowed, and so is the rate."""
+    program = bench.start("--qps-milli", "5000", "--burst", "2")
+    path = "/api/v1/namespaces/default"
+    bench.tell("storm", "2")
+    began = time.monotonic()
+    expect(answer(program, "patch", "merge", path, "", '{"metadata":{"labels":{"a":"b"}}}'), "done", 200)
+    waited = time.monotonic() - began
+    assert waited >= 2, f"two answers said 1 s, it took {waited:.2f} s"
+    bench.tell("storm", "1")
+    expect(answer(program, "evict", "default", "nobody", ""), "rejected", 429)
+    time.sleep(1)
+    began = time.monotonic()
+    for _ in range(12):
+        program.send("evict", "default", "nobody", "")
+    for _ in range(12):
+        program.wait("answer\trejected\t404")
+    paced = time.monotonic() - began
+    assert 1.8 < paced < 4, f"12 requests at 5 a second after a burst of 2 took {paced:.2f} s"
+    program.close()
+    return f"waited {waited:.1f} s, 12 requests in {paced:.1f} s"
 
 
 def check_status(bench, program):
@@ -503,18 +527,26 @@ def cases(bench):
     streamed = bench.start("--idle-ms", "3000", "--lost-ms", "60000", *PATHS)
     paged = bench.start("--idle-ms", "3000", "--no-stream", "--page", "7", *PATHS)
     both = [("streamed", streamed), ("paged", paged)]
+    for _, program in both:
+        bench.settle(program)
 
-    def fault(name, act, seconds=1.5):
+    def fault(name, act, seconds=1.5, heal=lambda: None):
         for kind, program in both:
-            yield f"{name} ({kind})", lambda p=program: check_fault(bench, p, act, seconds)
+            yield f"{name} ({kind})", lambda p=program: check_fault(bench, p, act, seconds, heal)
+
+    def away():
+        """Nothing gets through, so what is deleted now no watch will tell of."""
+        tell("fail", "1000000")
+        tell("cut")
 
     tell = bench.tell
     yield from fault("changes alone", lambda: None)
     yield from fault("connections cut", lambda: tell("cut"))
     yield from fault("half a JSON item", lambda: tell("half", "6"), 2)
-    yield from fault("410 of a watch", lambda: (tell("gone", "8"), tell("cut")))
-    yield from fault("ERROR event 410", lambda: (tell("expire", "8"), tell("cut")))
-    yield from fault("410 of a page", lambda: (tell("gone", "8"), tell("page410", "3"), tell("cut")))
+    yield from fault("410 of a watch", away, heal=lambda: (tell("gone", "8"), tell("fail", "0")))
+    yield from fault("ERROR event 410", away, heal=lambda: (tell("expire", "8"), tell("fail", "0")))
+    yield from fault("410 of a page", away,
+                     heal=lambda: (tell("gone", "8"), tell("page410", "3"), tell("fail", "0")))
     yield from fault("429 storm", lambda: (tell("storm", "40"), tell("cut")), 3)
     yield from fault("5xx", lambda: (tell("fail", "24"), tell("cut")), 3)
     yield from fault("slow body", lambda: (tell("slow", "600", "2"), tell("cut")), 2)
@@ -528,6 +560,7 @@ def cases(bench):
     yield "kubeconfigs", lambda: check_kubeconfigs(bench, None)
     yield "an object over the limit", lambda: check_big_item(bench, None)
     yield "writes", lambda: check_writes(bench, streamed)
+    yield "Retry-After and the rate", lambda: check_patience(bench, None)
     yield "status subresource", lambda: check_status(bench, streamed)
     yield "evictions", lambda: check_eviction(bench, streamed)
     yield "an answer that is lost", lambda: check_lost_answer(bench, streamed)

@@ -350,6 +350,10 @@ int main(int argc, char **argv)
             f->options.idle_timeout_ns = number(next(argv, &i)) * 1000000;
         else if (strcmp(argv[i], "--lost-ms") == 0)
             f->options.lost_after_ns = number(next(argv, &i)) * 1000000;
+        else if (strcmp(argv[i], "--qps-milli") == 0)
+            client.qps_milli = (uint32_t)number(next(argv, &i));
+        else if (strcmp(argv[i], "--burst") == 0)
+            client.burst = (uint32_t)number(next(argv, &i));
         else if (strcmp(argv[i], "--page") == 0)
             f->options.page_size = (uint32_t)number(next(argv, &i));
         else if (strcmp(argv[i], "--no-stream") == 0)

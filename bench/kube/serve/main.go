@@ -227,20 +227,18 @@ func (s *server) watch(w http.ResponseWriter, r *http.Request, c *collection) {
 	}
 	tick := time.NewTicker(time.Second / time.Duration(s.rate))
 	defer tick.Stop()
-	version, round := s.version, 0
-	for at := 0; ; at += 7919 {
+	// The stride and the count of pods have no common factor: a pod changes again only after all others,
+	// and each time in what a client keeps of it.
+	version := s.version
+	for n := 0; ; n++ {
 		select {
 		case <-r.Context().Done():
 			return
 		case <-tick.C:
 		}
-		if at >= len(c.ends) {
-			at %= len(c.ends)
-			round++
-		}
 		version++
 		out.WriteString(`{"type":"MODIFIED","object":`)
-		pod(&out, at, version, round+1, s.nodeCount)
+		pod(&out, n*7919%len(c.ends), version, 1+n/len(c.ends), s.nodeCount)
 		out.WriteString("}\n")
 		if !send(true) {
 			return
