@@ -62,10 +62,14 @@ def node_labels(node):
     return get("node", node)["metadata"]["labels"]
 
 
+def states():
+    """What the fake operator knows of each node."""
+    return json.loads(fetch(os.environ["SLICEWRIGHT_OPERATOR"] + "/state"))
+
+
 def state(node):
-    """What the fake operator knows of a node."""
-    with urllib.request.urlopen(os.environ["SLICEWRIGHT_OPERATOR"] + "/state", timeout=30) as reply:
-        return next(n for n in json.load(reply) if n["node"] == node)
+    """What the fake operator knows of one node."""
+    return next(n for n in states() if n["node"] == node)
 
 
 def fetch(url):
@@ -118,6 +122,32 @@ def devices(name):
 def phase(name):
     """The phase of a pod of the default namespace."""
     return get("pod", name)["status"]["phase"]
+
+
+def tool(*arguments):
+    """Runs tools/cluster on this cluster and returns what it prints."""
+    verb, *rest = arguments
+    done = subprocess.run([str(ROOT / "tools/cluster"), verb, NAME, *rest], capture_output=True,
+                          text=True, timeout=300, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"tools/cluster {verb}: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def account(name, rules):
+    """A service account with a ClusterRole of these rules: the path of a kubeconfig with its token.
+    Called again it changes the rules."""
+    meta = {"name": name, "namespace": "default"}
+    rbac = "rbac.authorization.k8s.io"
+    for item in (
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta},
+            {"apiVersion": f"{rbac}/v1", "kind": "ClusterRole", "metadata": {"name": name},
+             "rules": rules},
+            {"apiVersion": f"{rbac}/v1", "kind": "ClusterRoleBinding", "metadata": {"name": name},
+             "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": name},
+             "subjects": [{"kind": "ServiceAccount", **meta}]}):
+        apply(item)
+    return tool("kubeconfig", "--service-account", f"default/{name}")
 
 
 def main(tests):
