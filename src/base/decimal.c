@@ -11,7 +11,10 @@
 #include <string.h>
 #include <yyjson.h>
 
-enum { TEXT_MAX = 4096 };
+enum { TEXT_MAX = 4096, EXPONENT_MAX = 20000 };
+
+/* What an exponent beyond EXPONENT_MAX makes of any mantissa that fits TEXT_MAX. */
+enum far { FAR_NONE, FAR_LARGE, FAR_SMALL };
 
 /* Copies digits from `*s`; false when there are none. */
 static bool copy_digits(struct str *s, struct buf *out)
@@ -24,8 +27,19 @@ static bool copy_digits(struct str *s, struct buf *out)
     return n > 0;
 }
 
+/* Whether the exponent in `digits` is so large that it alone decides. */
+static enum far far_exponent(struct str digits, bool negative)
+{
+    uint64_t value = 0;
+    while (digits.len > 1 && digits.ptr[0] == '0')
+        digits = (struct str){digits.ptr + 1, digits.len - 1};
+    if (digits.len <= 6 && str_to_u64(digits, 0, EXPONENT_MAX, &value) == 0)
+        return FAR_NONE;
+    return negative ? FAR_SMALL : FAR_LARGE;
+}
+
 /* JSON wants digits on both sides of a point and no zero in front. */
-static bool to_json(struct str s, struct buf *out)
+static bool to_json(struct str s, struct buf *out, enum far *ret_far)
 {
     while (s.len > 1 && s.ptr[0] == '0' && s.ptr[1] >= '0' && s.ptr[1] <= '9')
         s = (struct str){s.ptr + 1, s.len - 1};
@@ -45,12 +59,15 @@ static bool to_json(struct str s, struct buf *out)
     if (s.len > 0 && (s.ptr[0] == 'e' || s.ptr[0] == 'E')) {
         buf_putc(out, 'e');
         s = (struct str){s.ptr + 1, s.len - 1};
+        bool negative = s.len > 0 && s.ptr[0] == '-';
         if (s.len > 0 && (s.ptr[0] == '+' || s.ptr[0] == '-')) {
             buf_putc(out, s.ptr[0]);
             s = (struct str){s.ptr + 1, s.len - 1};
         }
+        struct str exponent = s;
         if (!copy_digits(&s, out))
             return false;
+        *ret_far = far_exponent((struct str){exponent.ptr, exponent.len - s.len}, negative);
     }
     return s.len == 0 && !out->overflow;
 }
@@ -58,8 +75,15 @@ static bool to_json(struct str s, struct buf *out)
 bool decimal_to_double(struct str text, double *ret_value)
 {
     struct buf json = BUF_INIT(TEXT_MAX);
-    bool ok = to_json(text, &json);
-    if (ok) {
+    enum far far = FAR_NONE;
+    bool ok = to_json(text, &json, &far);
+    if (ok && far != FAR_NONE) {
+        bool zero = true;
+        for (size_t i = 0; i < json.len && json.ptr[i] != 'e'; i++)
+            zero = zero && (json.ptr[i] == '0' || json.ptr[i] == '.');
+        *ret_value = 0;
+        ok = zero || far == FAR_SMALL;
+    } else if (ok) {
         yyjson_val val = {0};
         const char *end = yyjson_read_number(json.ptr, &val, YYJSON_READ_NOFLAG, NULL, NULL);
         ok = end == json.ptr + json.len && yyjson_is_real(&val);

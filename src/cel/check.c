@@ -650,6 +650,8 @@ static int finish(struct checker *c, struct cel_expr *e)
         r = finish_all(c, e->map.items, 2 * e->map.count);
         if (r < 0 || (r = homogeneous(c, e->map.items, e->map.count, 2, NULL)) < 0)
             return r;
+        if (e->map.count == 0)
+            return 0;
         return homogeneous(c, e->map.items + 1, e->map.count, 2, e->map.optional);
     case CEL_EXPR_FOLD: {
         struct cel_expr *const parts[] = {
