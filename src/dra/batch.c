@@ -154,7 +154,12 @@ static void batch_close(struct batch *b)
 
 void dra_batch_allocate(struct str line, struct buf *out)
 {
-    struct batch b = {0};
+    dra_batch_allocate_within(line, 0, out);
+}
+
+void dra_batch_allocate_within(struct str line, uint64_t steps, struct buf *out)
+{
+    struct batch b = {.setup.step_limit = steps};
     uint32_t claims = 0;
     int r = batch_open(&b, line);
     r = r ? r : setup_read(&b);
