@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { FILE_BYTES_MAX = 256 << 20 };
+enum { FILE_BYTES_MAX = 256 << 20, LINES_PADDED_MAX = 100000 };
 
 /* The next YAML document of `rest`, without its "---" line; false at the end. */
 static bool next_document(struct str *rest, struct str *ret)
@@ -51,20 +51,29 @@ static uint32_t lines(struct str text)
     return count;
 }
 
-static int read_document(struct str text, const char *path, uint32_t line, cli_dra_visit *visit,
-        void *context, struct err *reterr)
+/* `text` behind as many line feeds as there were lines before it, so that marks are the file's. */
+static struct str at_line(struct str text, uint32_t line, struct buf *ret_padded)
+{
+    *ret_padded = BUF_INIT(FILE_BYTES_MAX + LINES_PADDED_MAX);
+    for (uint32_t i = 0; i < line && line <= LINES_PADDED_MAX; i++)
+        buf_putc(ret_padded, '\n');
+    buf_put(ret_padded, text);
+    return buf_str(ret_padded);
+}
+
+static int read_document(
+        struct str text, uint32_t line, cli_dra_visit *visit, void *context, struct err *reterr)
 {
     struct arena *arena = arena_new(0);
+    struct buf padded = {0};
     const struct doc *doc = NULL;
     struct str start = str_trim(text);
     bool json = start.len > 0 && start.ptr[0] == '{';
     int r = json ? doc_parse_json(arena, text, FILE_BYTES_MAX, &doc, reterr)
-                 : doc_parse_yaml(arena, text, FILE_BYTES_MAX, &doc, reterr);
+                 : doc_parse_yaml(arena, at_line(text, line, &padded),
+                           FILE_BYTES_MAX + LINES_PADDED_MAX, &doc, reterr);
     r = r ? r : visit(context, doc, reterr);
-    if (r && line > 0)
-        (void)err_wrap(reterr, "%s: document after line %u", path, line);
-    else if (r)
-        (void)err_wrap(reterr, "%s", path);
+    buf_clear(&padded);
     (void)arena_free(arena);
     return r;
 }
@@ -79,8 +88,11 @@ int cli_dra_read(const char *path, cli_dra_visit *visit, void *context, struct e
     struct str text;
     while (!r && next_document(&rest, &text)) {
         uint32_t before = lines((struct str){content.ptr, (size_t)(text.ptr - content.ptr)});
-        if (!blank(text))
-            r = read_document(text, path, before, visit, context, reterr);
+        if (blank(text))
+            continue;
+        r = read_document(text, before, visit, context, reterr);
+        if (r)
+            (void)err_wrap(reterr, "%s", path);
     }
     buf_clear(&content);
     return r;
@@ -206,8 +218,13 @@ struct dra_engine *cli_dra_engine(
     struct dra_setup setup = {.variant = (enum dra_variant)o->variant};
     setup.features = dra_variant_features(setup.variant);
     struct dra_engine *e = dra_engine_new(world->store, &setup);
-    for (uint32_t i = 0; i < world->store->claims.count; i++)
-        if (dra_engine_take(e, dra_claim_at(world->store, i), reterr))
+    for (uint32_t i = 0; i < world->store->claims.count; i++) {
+        const struct dra_claim *claim = dra_claim_at(world->store, i);
+        bool asked = false; /* one that is asked about does not stand in its own way */
+        for (uint32_t k = 0; k < world->claim_count; k++)
+            asked = asked || world->claims[k] == claim;
+        if (!asked && dra_engine_take(e, claim, reterr))
             return dra_engine_free(e);
+    }
     return e;
 }

@@ -36,6 +36,8 @@ check help --help
 check simulate simulate --help
 check explain explain --help
 check replay replay --help
+check dra dra --help
+check dra_explain help dra explain
 check lint lint --help
 check policy policy --help
 check policy_show help policy show
