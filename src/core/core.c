@@ -248,6 +248,7 @@ bool core_rollout_status_get(
     ret_status->waits_on = r->waits_on;
     ret_status->plan = r->plan_id;
     ret_status->attempt = r->try.attempt;
+    ret_status->clear_gpus = r->plan.clear_gpus;
     ret_status->since_wall_ns = r->since_wall_ns;
     return true;
 }

@@ -65,6 +65,7 @@ struct core_rollout_status {
     enum core_reason waits_on; /* the guard that holds its next write now, or NONE */
     uint64_t plan;
     uint32_t attempt;      /* of the step's write */
+    uint16_t clear_gpus;   /* bit i: GPU i must be empty for it; 0 = none: it is in place */
     int64_t since_wall_ns; /* of the rollout */
     int64_t next_retry_mono_ns;
     /* [state] bit s: step s was entered in that state at the last core_step(), those that were

@@ -1,7 +1,8 @@
 /* sim/cover.c - which faults met which step of which rollout; faults that lie in wait.  Pure.
  *
  * A cell is (step kind, rollout state, fault).  A write's fault counts where the rollout stood that
- * issued it; one that is over at once (an XID, a kill) where the rollouts stood that it met; one
+ * issued it; one that is over at once (an XID, a kill) where the rollouts stood that it met (an
+ * application fault meets one on the GPUs that must be empty for it, if it is not in place); one
  * that lasts (a lost watch, a dead node, a wrong clock ...) once in every step that a rollout was
  * at while it was in force.
  *
@@ -87,23 +88,40 @@ static bool is_write_fault(unsigned f)
     return f <= SIM_FAULT_UNKNOWN_LOST;
 }
 
-/* Away from a run of its own mig-manager can only fail when it restarts. */
+/* Away from a run of its own mig-manager can fail only when it restarts. */
 static bool strike(struct sim_world *w, uint32_t node, enum core_step_kind step, enum sim_fault f)
 {
-    if (f == SIM_FAULT_MIG_FAILED && step != CORE_STEP_SET_MIG)
-        return sim_mig_restart_fails(w, node);
-    return sim_fault_strike(w, node, f);
+    bool restart = f == SIM_FAULT_MIG_FAILED || f == SIM_FAULT_MIG_STUCK;
+    return restart && step != CORE_STEP_SET_MIG ? sim_mig_restart(w, node, f)
+                                                : sim_fault_strike(w, node, f);
 }
 
 /* A fault that waits for this cell strikes the node that came to it: one a visit. */
-static void spring(struct sim_world *w, uint32_t node, const struct core_rollout_status *s)
+static void spring(
+        struct sim_world *w, uint32_t node, enum core_step_kind step, enum core_rollout_state state)
 {
-    uint32_t *waiting = &w->ambushes[s->step][s->state];
-    for (unsigned f = SIM_FAULT_UNKNOWN_LOST + 1; *waiting >> f != 0; f++) {
-        bool here = (*waiting >> f & 1) != 0 && f != SIM_FAULT_KILLED;
-        if (here && strike(w, node, s->step, (enum sim_fault)f)) {
+    uint32_t *waiting = &w->ambushes[step][state];
+    if (*waiting >> (SIM_FAULT_UNKNOWN_LOST + 1) == 0)
+        return;
+    unsigned first = (unsigned)prng_below(&w->rng[SIM_STREAM_FAULT_NODE], SIM_FAULT_COUNT);
+    for (unsigned i = 0; i < SIM_FAULT_COUNT; i++) {
+        unsigned f = (first + i) % SIM_FAULT_COUNT;
+        bool here = (*waiting >> f & 1) != 0 && !is_write_fault(f) && f != SIM_FAULT_KILLED;
+        if (here && strike(w, node, step, (enum sim_fault)f)) {
             *waiting &= ~(1u << f);
             return;
+        }
+    }
+}
+
+/* Steps that were passed at once included: what strikes now does so before anything that the step
+ * asks for has left the controller. */
+static void spring_entered(struct sim_world *w, uint32_t node, const struct core_rollout_status *s)
+{
+    for (unsigned state = 0; state < CORE_ROLLOUT_STATE_COUNT; state++) {
+        for (unsigned step = 0; s->entered[state] >> step != 0; step++) {
+            if ((s->entered[state] >> step & 1) != 0)
+                spring(w, node, (enum core_step_kind)step, (enum core_rollout_state)state);
         }
     }
 }
@@ -118,8 +136,8 @@ void sim_cover_mark(struct sim_world *w, bool stepped)
         struct core_rollout_status s;
         bool active = status_of(w, node, &s);
         bool entered = stepped && active && s.entered[s.state] >> s.step & 1;
-        if (entered)
-            spring(w, node, &s);
+        if (stepped)
+            spring_entered(w, node, &s);
         uint32_t mask = in_force(w, node);
         uint32_t fresh = mask & ~n->cover_mask;
         n->cover_mask = mask;
@@ -219,8 +237,13 @@ enum sim_fault sim_cover_spring_write(struct sim_world *w, const struct core_act
     struct core_rollout_status s;
     if (!cell_of_write(w, a, &s))
         return SIM_FAULT_COUNT;
+    enum { KINDS = SIM_FAULT_UNKNOWN_LOST + 1 };
     uint32_t *waiting = &w->ambushes[s.step][s.state];
-    for (unsigned f = 0; is_write_fault(f); f++) {
+    if ((*waiting & ((1u << KINDS) - 1)) == 0)
+        return SIM_FAULT_COUNT;
+    unsigned first = (unsigned)prng_below(&w->rng[SIM_STREAM_FAULT_WRITE], KINDS);
+    for (unsigned i = 0; i < KINDS; i++) {
+        unsigned f = (first + i) % KINDS;
         if ((*waiting >> f & 1) != 0) {
             *waiting &= ~(1u << f);
             return (enum sim_fault)f;
@@ -230,7 +253,8 @@ enum sim_fault sim_cover_spring_write(struct sim_world *w, const struct core_act
 }
 
 /* Cells where it makes sense to wait: a write fault where something is written, a MIG fault where
- * mig-manager is about to run or, as it may also fail when it restarts, on the way back. */
+ * mig-manager is about to run.  It may also restart: and fail then on the way back, or hang while a
+ * change begins, is verified, or a node waits to go. */
 static bool waits_at(enum sim_fault f, unsigned step, unsigned state)
 {
     static const uint32_t writes = 1u << CORE_STEP_PUBLISH_PLUGIN | 1u << CORE_STEP_PUBLISH_MIG |
@@ -242,6 +266,9 @@ static bool waits_at(enum sim_fault f, unsigned step, unsigned state)
     if (is_write_fault(f))
         return (writes >> step & 1) != 0;
     if (f == SIM_FAULT_MIG_FAILED && state == CORE_ROLLOUT_UNDOING)
+        return true;
+    if (f == SIM_FAULT_MIG_STUCK && state != CORE_ROLLOUT_UNDOING &&
+            (step == CORE_STEP_CLAIM || step == CORE_STEP_VERIFY || step == CORE_STEP_WAIT_GONE))
         return true;
     bool mig = f == SIM_FAULT_MIG_STUCK || f == SIM_FAULT_MIG_FAILED || f == SIM_FAULT_MIG_LIES;
     return !mig || step == CORE_STEP_SET_MIG;

@@ -194,13 +194,37 @@ static uint32_t pods_on(
     return count;
 }
 
+/* The GPUs of a node that a rollout works on, by index as bits; all of them when it is in place. */
+static uint16_t gpus_of_rollout(const struct sim_world *w, uint32_t node)
+{
+    struct core_rollout_status s;
+    bool active =
+            w->core != NULL && core_rollout_status_get(w->core, sim_uid(SIM_UID_NODE, node), &s);
+    return active && s.clear_gpus != 0 ? s.clear_gpus : UINT16_MAX;
+}
+
+/* An application fault that was aimed at a rollout finds a pod on its GPUs if there is one. */
+static unsigned gpu_in_use(const struct sim_world *w, uint32_t node, unsigned gpu)
+{
+    uint32_t gpus = w->nodes[node].gpu_count;
+    uint32_t pod;
+    for (unsigned i = 0; i < gpus; i++) {
+        unsigned g = (gpu + i) % gpus;
+        if ((gpus_of_rollout(w, node) >> g & 1) != 0 && pods_on(w, node, g, &pod, 1) > 0)
+            return g;
+    }
+    return gpus;
+}
+
 /* False when an application fault finds nobody. */
-static bool xid(struct sim_world *w, uint32_t node, bool gpu_wide)
+static bool xid(struct sim_world *w, uint32_t node, bool gpu_wide, bool aimed)
 {
     enum { PODS_MAX = 256 };
     uint32_t pods[PODS_MAX];
     struct prng *rng = &w->rng[SIM_STREAM_XID];
     unsigned gpu = (unsigned)prng_below(rng, w->nodes[node].gpu_count);
+    if (aimed && !gpu_wide)
+        gpu = gpu_in_use(w, node, gpu);
     bool off_the_bus = prng_below(rng, 5) == 0;
     uint64_t pick = prng_u64(rng);
     uint32_t count = pods_on(w, node, gpu, pods, PODS_MAX);
@@ -218,7 +242,8 @@ static bool xid(struct sim_world *w, uint32_t node, bool gpu_wide)
     sim_feed_incident(w, w->nodes[node].cluster, &f);
     enum sim_fault kind = gpu_wide ? SIM_FAULT_XID_GPU : SIM_FAULT_XID_APPLICATION;
     sim_fault_count(w, kind, CORE_ACTION_SOLVE, node);
-    sim_cover_strike(w, node, kind);
+    if (gpu_wide || (gpus_of_rollout(w, node) >> gpu & 1) != 0)
+        sim_cover_strike(w, node, kind);
     for (uint32_t i = 0; i < count; i++) {
         if (!gpu_wide && i != guilty)
             continue;
@@ -259,9 +284,9 @@ bool sim_fault_strike(struct sim_world *w, uint32_t node, enum sim_fault f)
         sim_fault_count(w, f, CORE_ACTION_CONFIG_PUT, node);
         return true;
     case SIM_FAULT_XID_APPLICATION:
-        return xid(w, node, false);
+        return xid(w, node, false, true);
     case SIM_FAULT_XID_GPU:
-        return xid(w, node, true);
+        return xid(w, node, true, true);
     default:
         break;
     }
@@ -296,9 +321,9 @@ void sim_fault_hour(struct sim_world *w)
         if (!w->nodes[node].ready || w->nodes[node].dying)
             continue;
         if (prng_chance_ppm(rng, w->scenario->xid_application_per_million_gpu_hours * gpus))
-            (void)xid(w, node, false);
+            (void)xid(w, node, false, false);
         if (prng_chance_ppm(rng, w->scenario->xid_gpu_per_million_gpu_hours * gpus))
-            (void)xid(w, node, true);
+            (void)xid(w, node, true, false);
         /* Faults of a run are for the controller's eyes; static baselines go without. */
         if (w->config->faults_ppm > 0 && w->regime == SIM_REGIME_CORE &&
                 prng_chance_ppm(&w->rng[SIM_STREAM_FAULT_NODE], w->config->faults_ppm))

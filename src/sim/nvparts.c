@@ -151,14 +151,22 @@ void sim_mig_notice(struct sim_world *w, uint32_t node)
     mig_phase(w, node, SIM_MIG_NOTICED, seconds(w, 1, 5));
 }
 
-bool sim_mig_restart_fails(struct sim_world *w, uint32_t node)
+bool sim_mig_restart(struct sim_world *w, uint32_t node, enum sim_fault f)
 {
     struct sim_node *n = &w->nodes[node];
+    assert(f == SIM_FAULT_MIG_FAILED || f == SIM_FAULT_MIG_STUCK);
     if (!n->live || !n->ready || n->mig_label[0] == '\0' || n->mig_phase != SIM_MIG_IDLE)
         return false;
-    sim_fault_count(w, SIM_FAULT_MIG_FAILED, CORE_ACTION_NODE_PATCH, node);
-    n->mig_bitten = SIM_FAULT_MIG_FAILED;
-    mig_state(w, node, "failed");
+    sim_fault_count(w, f, CORE_ACTION_NODE_PATCH, node);
+    n->mig_bitten = f;
+    if (f == SIM_FAULT_MIG_FAILED) {
+        mig_state(w, node, "failed");
+        return true;
+    }
+    n->plugin_paused = true;
+    n->mig_generation++;
+    mig_state(w, node, "pending");
+    mig_phase(w, node, SIM_MIG_HUNG, seconds(w, 1200, 3600));
     return true;
 }
 
@@ -313,6 +321,13 @@ void sim_mig_go_on(struct sim_world *w, uint32_t node, uint64_t generation)
         return;
     case SIM_MIG_APPLYING:
         mig_applying(w, node);
+        return;
+    case SIM_MIG_HUNG: /* somebody has restarted it */
+        n->mig_ok = true;
+        n->mig_bitten = SIM_FAULT_COUNT;
+        n->plugin_paused = false;
+        n->mig_phase = SIM_MIG_IDLE;
+        mig_state(w, node, "success");
         return;
     case SIM_MIG_RESUMING:
         n->plugin_paused = false;
