@@ -310,6 +310,16 @@ static bool is_refusal(const struct kube_answer *answer)
     return answer->http_status == 401 || answer->http_status == 403 || answer->http_status == 404;
 }
 
+/* Waiting does not help: no trust, no credentials.  A rotation looks the same for a moment, so this
+ * counts at the start only. */
+static bool is_hopeless(const struct kube_watch *w, const struct kube_answer *answer)
+{
+    if (w->has_told || answer->outcome != KUBE_REJECTED || answer->http_status != 0)
+        return false;
+    int code = answer->err.code;
+    return code != -ECONNREFUSED && code != -EIO && code != -ETIMEDOUT;
+}
+
 static void list_failed(struct kube_watch *w, const struct kube_answer *answer)
 {
     note_failure(w, answer);
@@ -330,7 +340,7 @@ static void list_failed(struct kube_watch *w, const struct kube_answer *answer)
             return;
         }
     }
-    if (is_refusal(answer) || w->fault.code != 0)
+    if (is_refusal(answer) || is_hopeless(w, answer) || w->fault.code != 0)
         tell_sync(w, KUBE_SYNC_LOST);
     back_off(w, WATCH_PAGES, answer->retry_after_ns);
 }

@@ -45,7 +45,8 @@ int kube_write_delete(struct kube_client *client, const struct kube_write *write
         struct kube_request **ret_request, struct err *reterr);
 
 /* Evicts a pod: DONE = its deletion began.  REJECTED 429 with cause DisruptionBudget = not now
- * (retry_after_ns if the server said); 404 = gone; 409 = another uid; 500 = several budgets. */
+ * (retry_after_ns if the server said); 404 = gone; 409 = another uid.  UNKNOWN 500 = several
+ * budgets match, among others. */
 struct kube_eviction {
     struct str namespace, name, uid; /* uid "" = whatever has the name */
     int64_t grace_seconds;           /* -1 = the pod's own */
@@ -56,10 +57,10 @@ struct kube_eviction {
 int kube_write_evict(struct kube_client *client, const struct kube_eviction *eviction,
         struct kube_request **ret_request, struct err *reterr);
 
-/* metadata.managedFields: the managers (comma list, other than `manager`) that own a field below
- * the path "spec.unschedulable" or "metadata.labels.KEY" (each part as fieldsV1 writes it, "f:"
- * left out, parts divided by '\n' in `path`), appended to `out`.  To say who else writes a field.
- */
+/* Says who else writes a field: appends to `out` the managers of metadata.managedFields, other than
+ * `manager`, that own `path`, with commas between.  path: its parts as fieldsV1 has them, without
+ * "f:",
+ * '\n' between ("metadata\nlabels\nnvidia.com/mig.config"). */
 struct kube_item;
 struct buf;
 void kube_write_field_managers(

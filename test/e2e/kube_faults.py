@@ -467,7 +467,7 @@ def kubeconfig(bench, name, cluster, user):
 
 def first_word(bench, config):
     """What a client with this kubeconfig is told first, and what it logs."""
-    program = Program([bench.follow, "--kubeconfig", config, "--lost-ms", "500", PATHS[3]],
+    program = Program([bench.follow, "--kubeconfig", config, PATHS[3]],
                       bench.folder / "first.log")
     line = program.wait("sync").split("\t")
     code, errors = program.close()

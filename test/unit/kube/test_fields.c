@@ -1,7 +1,9 @@
 /* kube/fields: nodes, pods, workloads, budgets, quotas as the API server writes them. */
 #include "test.h"
 
+#include "base/buf.h"
 #include "kube/fields.h"
+#include "kube/write.h"
 
 #include <string.h>
 
@@ -197,6 +199,28 @@ static void quotas(void **state)
     assert_int_equal(q.list[0].used, 3);
 }
 
+static void managers(void **state)
+{
+    (void)state;
+    struct kube_item item = item_of(
+            "{\"metadata\":{\"name\":\"n\",\"managedFields\":[{\"manager\":\"kubectl\","
+            "\"fieldsV1\":{"
+            "\"f:spec\":{\"f:unschedulable\":{}},\"f:metadata\":{\"f:labels\":{\"f:a.b/c\":{}}}}},"
+            "{\"manager\":\"us\",\"fieldsV1\":{\"f:spec\":{\"f:unschedulable\":{}}}},{\"manager\":"
+            "\"autoscaler\",\"fieldsV1\":{\"f:spec\":{\"f:unschedulable\":{}}}},{\"manager\":\"x\"}"
+            "]}}");
+    struct buf out = BUF_INIT(200);
+    kube_write_field_managers(&item, STR_LIT("spec\nunschedulable"), STR_LIT("us"), &out);
+    assert_string_equal(out.ptr, "kubectl,autoscaler");
+    buf_reset(&out);
+    kube_write_field_managers(&item, STR_LIT("metadata\nlabels\na.b/c"), STR_LIT("us"), &out);
+    assert_true(str_eq_c(buf_str(&out), "kubectl"));
+    buf_reset(&out);
+    kube_write_field_managers(&item, STR_LIT("metadata\nlabels\nother"), STR_LIT("us"), &out);
+    assert_int_equal(out.len, 0);
+    buf_clear(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +230,7 @@ int main(void)
             cmocka_unit_test(workloads),
             cmocka_unit_test(budgets_and_selectors),
             cmocka_unit_test(quotas),
+            cmocka_unit_test(managers),
     };
     return cmocka_run_group_tests(tests, NULL, end);
 }
