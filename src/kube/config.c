@@ -311,7 +311,8 @@ static int read_impersonation(const struct resolver *r, const struct entry *e)
     const struct doc *extra = doc_get(e->body, "as-user-extra");
     if (extra != NULL && extra->kind != DOC_NULL && extra->count > 0)
         return fault(r, e, extra, "as-user-extra", "not supported");
-    const char *const *groups = NULL;
+    static const char *const nobody[] = {NULL};
+    const char *const *groups = nobody;
     int code = get_str(r, e, e->body, "as", &c->as_user);
     if (code == 0)
         code = get_str(r, e, e->body, "as-uid", &c->as_uid);

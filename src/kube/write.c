@@ -160,7 +160,8 @@ static bool owns(struct kube_value fields, struct str path)
     while (str_split(&rest, '\n', &part)) {
         if (part.len + 2 > sizeof key)
             return false;
-        memcpy(key, "f:", 2);
+        key[0] = 'f';
+        key[1] = ':';
         memcpy(key + 2, part.ptr, part.len);
         fields = kube_value_get_str(fields, (struct str){key, part.len + 2});
         if (fields.val == NULL)
