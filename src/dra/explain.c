@@ -15,6 +15,9 @@
 enum { FIXES_MAX = 64, NOTES_MAX = 128, TRIAL_STEPS = 200000 };
 
 struct explain {
+    struct dra_ask_run *ask; /* the request at hand, and its checks */
+    struct dra_stage *stages;
+    uint32_t stage_count;
     struct dra_search *s;
     struct arena *arena;
     struct dra_engine *e;
@@ -286,9 +289,10 @@ static uint32_t stages_list(
     return count;
 }
 
-static void check(struct explain *x, const struct dra_ask_run *ask, uint32_t stage,
-        const struct dra_stage *stages, uint32_t cand, struct finding *f)
+static void check(struct explain *x, uint32_t stage, uint32_t cand, struct finding *f)
 {
+    const struct dra_ask_run *ask = x->ask;
+    const struct dra_stage *stages = x->stages;
     uint32_t constraint = 0;
     uint32_t nth = 0;
     *f = (struct finding){.why = "", .fix = ""};
@@ -326,13 +330,13 @@ static void check(struct explain *x, const struct dra_ask_run *ask, uint32_t sta
 }
 
 /* One device through all stages; fills what the nearest miss needs. */
-static uint32_t device_through(struct explain *x, const struct dra_ask_run *ask,
-        struct dra_stage *stages, uint32_t stage_count, uint32_t cand, const char **fixes)
+static uint32_t device_through(struct explain *x, uint32_t cand, const char **fixes)
 {
+    struct dra_stage *stages = x->stages;
     uint32_t failed = 0;
-    for (uint32_t i = 0; i < stage_count; i++) {
+    for (uint32_t i = 0; i < x->stage_count; i++) {
         struct finding f;
-        check(x, ask, i, stages, cand, &f);
+        check(x, i, cand, &f);
         if (f.passed) {
             stages[i].left += failed == 0;
             continue;
@@ -366,8 +370,11 @@ static void explain_ask(struct explain *x, struct dra_ask_run *ask, struct dra_a
             .stages = stages};
     buf_clear(&name);
     ret->stage_count = stages_list(x, ask, stages);
+    x->ask = ask;
+    x->stages = stages;
+    x->stage_count = ret->stage_count;
     for (uint32_t cand = 0; cand < x->s->cand_count; cand++) {
-        uint32_t failed = device_through(x, ask, stages, ret->stage_count, cand, fixes);
+        uint32_t failed = device_through(x, cand, fixes);
         if (failed == 0 || failed >= ret->near_count)
             continue;
         ret->near_count = failed;

@@ -31,6 +31,8 @@ static struct str text_of(const struct lint *l, uint32_t name)
 
 /* How a list of selectors does on every device there is. */
 struct tally {
+    const struct dra_selector *selectors;
+    uint32_t count;
     uint32_t devices, matches;
     bool failed;
     uint32_t failed_selector;
@@ -39,13 +41,13 @@ struct tally {
     const struct dra_device *device;
 };
 
-static void tally_device(struct lint *l, const struct dra_selector *selectors, uint32_t count,
-        const struct dra_slice *slice, const struct dra_device *device, struct tally *t)
+static void tally_device(struct lint *l, const struct dra_slice *slice,
+        const struct dra_device *device, struct tally *t)
 {
     t->devices++;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < t->count; i++) {
         struct err err = {0};
-        uint32_t program = dra_program_get(l->e, selectors[i].text, true);
+        uint32_t program = dra_program_get(l->e, t->selectors[i].text, true);
         int r = dra_program_verdict(l->e, program, device, slice->driver, &err);
         if (r < 0 && !t->failed) {
             t->failed = true;
@@ -60,14 +62,13 @@ static void tally_device(struct lint *l, const struct dra_selector *selectors, u
     t->matches++;
 }
 
-static void tally_all(
-        struct lint *l, const struct dra_selector *selectors, uint32_t count, struct tally *t)
+static void tally_all(struct lint *l, struct tally *t)
 {
     const struct dra_store *s = l->e->store;
     for (uint32_t i = 0; i < s->slices.count; i++) {
         const struct dra_slice *slice = dra_slice_at(s, i);
         for (uint32_t d = 0; d < slice->device_count; d++)
-            tally_device(l, selectors, count, slice, &slice->devices[d], t);
+            tally_device(l, slice, &slice->devices[d], t);
     }
 }
 
@@ -86,10 +87,10 @@ static void report(struct lint *l, const struct tally *t, uint32_t selector_coun
 
 static void lint_class(struct lint *l, const struct dra_class *class)
 {
-    struct tally t = {0};
+    struct tally t = {.selectors = class->selectors, .count = class->selector_count};
     (void)snprintf(l->object, sizeof l->object, "DeviceClass %.*s",
             STR_ARG_SHORT(text_of(l, class->name)));
-    tally_all(l, class->selectors, class->selector_count, &t);
+    tally_all(l, &t);
     report(l, &t, class->selector_count);
 }
 
@@ -105,8 +106,8 @@ static void lint_ask(struct lint *l, const struct dra_ask *ask)
     for (uint32_t i = 0; i < count; i++)
         both[i] = i < class->selector_count ? class->selectors[i]
                                             : ask->selectors[i - class->selector_count];
-    struct tally t = {0};
-    tally_all(l, both, count, &t);
+    struct tally t = {.selectors = both, .count = count};
+    tally_all(l, &t);
     mem_free(both);
     if (t.failed && t.failed_selector < class->selector_count)
         return; /* the class was warned of */

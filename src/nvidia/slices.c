@@ -2,7 +2,6 @@
 #include "nvidia/slices.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -145,7 +144,7 @@ char *nvidia_slices_device_name(
     size_t len = 0;
     for (const char *c = p->name; *c && len + 1 < sizeof name; c++)
         if (*c != '.')
-            name[len++] = *c == '+' ? '-' : (char)tolower((unsigned char)*c);
+            name[len++] = *c == '+' ? '-' : *c; /* profile names are lower case */
     name[len] = '\0';
     (void)snprintf(ret_name, NVIDIA_DEVICE_NAME_MAX, "gpu-%u-mig-%.24s-%u-%u", gpu->minor, name,
             p->gi_profile_id, start);
