@@ -311,23 +311,23 @@ static int read_impersonation(const struct resolver *r, const struct entry *e)
     const struct doc *extra = doc_get(e->body, "as-user-extra");
     if (extra != NULL && extra->kind != DOC_NULL && extra->count > 0)
         return fault(r, e, extra, "as-user-extra", "not supported");
-    static const char *const nobody[] = {NULL};
-    const char *const *groups = nobody;
+    const struct doc *groups = doc_get(e->body, "as-groups");
+    const char *const *checked = NULL;
     int code = get_str(r, e, e->body, "as", &c->as_user);
     if (code == 0)
         code = get_str(r, e, e->body, "as-uid", &c->as_uid);
     if (code == 0)
-        code = get_list(r, e, doc_get(e->body, "as-groups"), "as-groups", &groups);
+        code = get_list(r, e, groups, "as-groups", &checked);
     if (code < 0)
         return code;
-    while (groups[c->as_group_count] != NULL)
-        c->as_group_count++;
-    if (c->as_group_count > KUBE_CONFIG_GROUPS_MAX)
-        return fault(r, e, doc_get(e->body, "as-groups"), "as-groups", "too many");
-    struct str *views = ARENA_ARRAY(r->a, struct str, c->as_group_count + 1);
-    for (uint32_t i = 0; i < c->as_group_count; i++)
-        views[i] = str_from(groups[i]);
+    uint32_t count = groups == NULL || groups->kind != DOC_ARRAY ? 0 : groups->count;
+    if (count > KUBE_CONFIG_GROUPS_MAX)
+        return fault(r, e, groups, "as-groups", "too many");
+    struct str *views = ARENA_ARRAY(r->a, struct str, count + 1);
+    for (uint32_t i = 0; i < count; i++)
+        views[i] = groups->first[i].text;
     c->as_groups = views;
+    c->as_group_count = count;
     return 0;
 }
 
