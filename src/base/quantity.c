@@ -218,9 +218,10 @@ static int read_digits(const struct parts *p, int64_t shift, struct quantity *q,
     int64_t keep_part = (int64_t)p->part.len;
     bool rest = false;
     if (exponent < NANO) { /* digits below 10^-9 of the result */
-        int64_t below = NANO - exponent;
-        for (; below > 0 && keep_part > 0; below--)
-            rest = rest || p->part.ptr[--keep_part] != '0';
+        for (int64_t below = NANO - exponent; below > 0 && keep_part > 0; below--) {
+            keep_part--;
+            rest = rest || p->part.ptr[keep_part] != '0';
+        }
         exponent = shift - keep_part;
     }
     struct str part = {p->part.ptr, (size_t)keep_part};
@@ -242,10 +243,14 @@ static int read_digits(const struct parts *p, int64_t shift, struct quantity *q,
     exponent += zeros;
     if (!add_digits(&value, whole) || !add_digits(&value, part))
         return err_set(reterr, -ERANGE, "a quantity of more than %d digits", DIGITS_MAX);
-    if (exponent > EXPONENT_MAX || exponent < -EXPONENT_MAX)
+    if (exponent > EXPONENT_MAX)
         return err_set(reterr, -ERANGE, "a quantity of exponent %lld", (long long)exponent);
     q->value = (i128)value + rest;
     q->exponent = (int32_t)exponent;
+    if (exponent < -EXPONENT_MAX) { /* the least there is, or nothing */
+        q->value = q->value != 0;
+        q->exponent = NANO;
+    }
     return 0;
 }
 
@@ -494,7 +499,7 @@ double quantity_approximate(const struct quantity *q)
         base = __builtin_inf();
     if (q->value < 0)
         base = -base;
-    if (exponent == 0)
+    if (exponent == 0 || base == 0)
         return base;
     len = snprintf(text, sizeof text, "1e%d", exponent);
     if (!decimal_to_double((struct str){text, (size_t)len}, &power))
