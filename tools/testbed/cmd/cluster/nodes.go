@@ -54,8 +54,8 @@ func waitFor(ctx context.Context, what string, done func() (bool, string)) error
 	}
 }
 
-// waitForNodes watches the nodes until `want` of them are as asked: listing thousands again and again
-// would take the processor from those that make them so.
+// waitForNodes watches the nodes until `want` of them are as asked: listing thousands again and
+// again would take the processor from those that make them so.
 func waitForNodes(ctx context.Context, client *kubernetes.Clientset, what string, want int,
 	is func(*core.Node) bool,
 ) error {

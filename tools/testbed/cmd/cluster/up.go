@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"slicewright.io/testbed/internal/nodes"
@@ -59,9 +61,14 @@ func runUp(args []string) error {
 		return err
 	}
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), *timeout)
+	interruptible, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ctx, cancel := context.WithTimeout(interruptible, *timeout)
 	defer cancel()
 	if err := s.start(ctx, specs); err != nil {
+		if interruptible.Err() != nil {
+			err = errors.New("interrupted")
+		}
 		if endErr := s.end(); endErr != nil {
 			err = errors.Join(err, endErr)
 		}

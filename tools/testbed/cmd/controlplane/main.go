@@ -1,6 +1,6 @@
-// controlplane is etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok and kubectl in
-// one program: they share most of their code, so one link and one file on disk do for all.  Its first
-// argument says which one it is to be; the rest is that program's own command line.
+// controlplane is etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok and kubectl
+// in one program: they share most of their code, so one link and one file on disk do for all.  Its
+// first argument says which one it is to be; the rest is that program's own command line.
 package main
 
 import (
@@ -55,8 +55,8 @@ func main() {
 	os.Exit(2)
 }
 
-// cobraMain runs a command of Kubernetes as its own main() does.  The command is made only when it is
-// the one asked for: making it registers feature gates and metrics of that component.
+// cobraMain runs a command of Kubernetes as its own main() does.  The command is made only when it
+// is the one asked for: making it registers feature gates and metrics of that component.
 func cobraMain(newCommand func() *cobra.Command) func(args []string) int {
 	return func(args []string) int {
 		os.Args = args

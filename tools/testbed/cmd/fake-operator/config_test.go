@@ -88,3 +88,11 @@ func TestPrefer(t *testing.T) {
 		t.Errorf("one of the first GPU is in use: %s", got)
 	}
 }
+
+// twoGPUs is a node with GPU-a and GPU-b.
+func twoGPUs() *hardware.Node {
+	return &hardware.Node{
+		Model: "A100-80GB", Driver: "570.133.20",
+		GPUs: []hardware.GPU{{UUID: "GPU-a"}, {UUID: "GPU-b"}},
+	}
+}

@@ -1,7 +1,7 @@
-// fake-operator plays NVIDIA's parts on the nodes of a test cluster: GPU Operator, device plugin with
-// its config-manager, GPU feature discovery, mig-manager and dcgm-exporter, and the device manager of
-// kubelet, by the protocols that the real ones follow.  docs/CLUSTER.md says what is real and what is
-// not.
+// fake-operator plays NVIDIA's parts on the nodes of a test cluster: GPU Operator, device plugin
+// with its config-manager, GPU feature discovery, mig-manager and dcgm-exporter, and the device
+// manager of kubelet, by the protocols that the real ones follow.  docs/CLUSTER.md says what is
+// real and what is not.
 package main
 
 import (

@@ -336,8 +336,8 @@ func (s *scene) build(g *hardware.GPU, devices migtypes.MigConfig) error {
 	return nil
 }
 
-// freeInstanceID numbers instances as drivers do: 0 for the whole GPU, from 1 for halves, from 3 for
-// quarters, from 7 for the smallest.
+// freeInstanceID numbers instances as drivers do: 0 for the whole GPU, from 1 for halves, from 3
+// for quarters, from 7 for the smallest.
 func freeInstanceID(g *hardware.GPU, p *mig.Profile) int {
 	first := 7
 	switch {
@@ -355,8 +355,8 @@ func freeInstanceID(g *hardware.GPU, p *mig.Profile) int {
 	}
 }
 
-// defaultMIGConfig is the config that mig-manager generates: all-disabled, all-enabled and one entry
-// for each profile, by device id.
+// defaultMIGConfig is the config that mig-manager generates: all-disabled, all-enabled and one
+// entry for each profile, by device id.
 func defaultMIGConfig(catalog mig.Catalog) string {
 	configs := map[string][]map[string]any{
 		"all-disabled": {{"devices": "all", "mig-enabled": false}},

@@ -34,8 +34,8 @@ type node struct {
 	history  []usageSpan // who held what, for Prometheus
 }
 
-// faultAnnotation of a Node: "mig=stuck", "mig=fail", "mig=empty", "config-lag=10m", "metrics=stale",
-// several joined by commas.
+// faultAnnotation of a Node: "mig=stuck", "mig=fail", "mig=empty", "config-lag=10m",
+// "metrics=stale", several joined by commas.
 const faultAnnotation = "fake.slicewright.io/faults"
 
 func parseFaults(text string) map[string]string {

@@ -13,9 +13,9 @@ import (
 
 const configLabel = "nvidia.com/device-plugin.config"
 
-// pluginPod is a pod of the device plugin or of GFD: two containers, of which config-manager chooses
-// the config of the other by a label of the node.
-// Source: k8s-device-plugin v0.18.0, cmd/config-manager.
+// pluginPod is a pod of the device plugin or of GFD: two containers, of which config-manager
+// chooses the config of the other by a label of the node.  Source: k8s-device-plugin v0.18.0,
+// cmd/config-manager.
 type pluginPod struct {
 	uid     types.UID
 	mount   map[string]string // the ConfigMap as this pod's volume has it; nil = not mounted

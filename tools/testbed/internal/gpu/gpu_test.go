@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Every model here is a row of the C program's table, with the same MIG key, and its label is one of
-// that row's product names.
+// Every model here is a row of the C program's table, with the same MIG key, and its label is one
+// of that row's product names.
 func TestAgreesWithTheTableInC(t *testing.T) {
 	text, err := os.ReadFile("../../../../src/model/gpu.c")
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package hardware is the silicon of a fake node: its GPUs and their MIG instances.  It is kept in an
-// annotation of the Node, where it outlives the programs that look at it, as real hardware does.
+// Package hardware is the silicon of a fake node: its GPUs and their MIG instances.  It is kept in
+// an annotation of the Node, where it outlives the programs that look at it, as real hardware does.
 package hardware
 
 import (
@@ -44,8 +44,8 @@ func New(node string, model *gpu.Model, count int, driver string) *Node {
 	return h
 }
 
-// InstanceUUID names a MIG instance: a new one each time one is made, so that nobody mistakes it for
-// the one that was there before.
+// InstanceUUID names a MIG instance: a new one each time one is made, so that nobody mistakes it
+// for the one that was there before.
 func InstanceUUID(parent string, id, generation int) string {
 	return uuid("MIG", parent, fmt.Sprint(id), fmt.Sprint(generation))
 }

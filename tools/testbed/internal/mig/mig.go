@@ -141,8 +141,8 @@ func (m *Model) Build(wanted []*Profile) ([]Placed, error) {
 	return nil, failed
 }
 
-// nextOrder is the next permutation, by the position that a profile has in `wanted`; nil at the end.
-// Equal profiles count as one, so that 7 times 1g is one order and not 5040.
+// nextOrder is the next permutation, by the position that a profile has in `wanted`; nil at the
+// end.  Equal profiles count as one, so that 7 times 1g is one order and not 5040.
 func nextOrder(wanted, order []*Profile) []*Profile {
 	rank := func(p *Profile) int { return slices.Index(wanted, p) }
 	i := len(order) - 2

@@ -1,4 +1,5 @@
-// Package nodes reads the file that says of what nodes a cluster is made (docs/CLUSTER.md, "Nodes").
+// Package nodes reads the file that says of what nodes a cluster is made (docs/CLUSTER.md,
+// "Nodes").
 package nodes
 
 import (
