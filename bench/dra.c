@@ -296,11 +296,12 @@ static int run_shape(struct dra_store *s, struct err *reterr)
     buf_puts(&line, "{\"apiVersion\":\"resource.k8s.io/v1\",\"kind\":\"ResourceSlice\",\"metadata\""
                     ":{\"name\":\"s\"},\"spec\":{\"driver\":\"d.example\",\"nodeName\":\"n\","
                     "\"pool\":{\"name\":\"n\",\"resourceSliceCount\":1},\"devices\":[");
-    for (unsigned i = 0; i < 30; i++)
+    for (unsigned i = 0; i < 30; i++) {
         buf_printf(&line,
                 "%s{\"name\":\"d-%u\",\"attributes\":{\"numa\":{\"int\":%u},\"id\":{"
                 "\"string\":\"%u\"}}}",
                 i ? "," : "", i, i % 2, i);
+    }
     buf_puts(&line, "]}}");
     r = r ? r : put(&sink, &line);
     buf_clear(&line);
@@ -330,9 +331,10 @@ static uint64_t status_mib(const char *key)
     unsigned long long kib = 0;
     FILE *file = fopen("/proc/self/status", "r");
     size_t len = strlen(key);
-    while (file && fgets(line, sizeof line, file))
+    while (file && fgets(line, sizeof line, file)) {
         if (strncmp(line, key, len) == 0 && line[len] == ':')
             (void)sscanf(line + len + 1, "%llu", &kib);
+    }
     if (file)
         (void)fclose(file);
     return kib / 1024;

@@ -58,10 +58,11 @@ static int run_batch(void (*answer)(struct str, struct buf *), struct err *reter
             continue;
         answer(text, &out);
         buf_putc(&out, '\n');
-        if (out.overflow)
+        if (out.overflow) {
             rc = err_set(reterr, -E2BIG, "an answer would pass %d MiB", OUTPUT_BYTES_MAX >> 20);
-        else if (fwrite(out.ptr, 1, out.len, stdout) != out.len || fflush(stdout) != 0)
+        } else if (fwrite(out.ptr, 1, out.len, stdout) != out.len || fflush(stdout) != 0) {
             rc = err_set(reterr, -EIO, "standard output: not everything could be written");
+        }
         buf_clear(&out);
     }
     free(line);
@@ -156,9 +157,10 @@ static int eval_print(const char *expr, const struct dra_device_view *view, stru
     struct cel_value vars[1] = {dra_device_value(view)};
     struct cel_run run = {.vars = vars, .arena = arena, .cost_limit = UINT64_MAX};
     struct cel_reason why;
-    if (!match && cel_explain(program, &run, &why, &err))
+    if (!match && cel_explain(program, &run, &why, &err)) {
         buf_printf(&out, "  %.*s is not true: %s\n", (int)(why.end - why.start), expr + why.start,
                 why.values);
+    }
     r = cli_print(&out, reterr);
     buf_clear(&out);
     return r < 0 ? r : match ? CLI_EXIT_OK : CLI_EXIT_NO;

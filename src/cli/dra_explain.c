@@ -44,10 +44,11 @@ static int run_explain(const struct cli_call *call, struct err *reterr)
             struct dra_report report;
             dra_explain(e, world.nodes[i], world.claims[c], arena, &report);
             fits += report.outcome == DRA_OUTCOME_ALLOCATED;
-            if (json)
+            if (json) {
                 dra_report_json(&w, world.store, world.nodes[i], world.claims[c], &report);
-            else
+            } else {
                 dra_report_text(&out, world.store, world.nodes[i], world.claims[c], &report);
+            }
             (void)arena_free(arena);
         }
     }
@@ -73,10 +74,11 @@ static void on_problem(void *context, uint32_t line, const char *path, const cha
 {
     struct findings *f = context;
     f->problems++;
-    if (line)
+    if (line) {
         buf_printf(f->out, "error: line %u: %s: %s\n", line, path, reason);
-    else
+    } else {
         buf_printf(f->out, "error: %s: %s\n", path, reason);
+    }
 }
 
 static void on_warning(void *context, const char *object, const char *text)

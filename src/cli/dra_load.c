@@ -167,12 +167,14 @@ static int choose_claims(
         if (claim)
             w->claims[w->claim_count++] = claim;
     }
-    if (w->claim_count == 0)
+    if (w->claim_count == 0) {
         return o->claim ? err_set(reterr, -EINVAL, "%s: no claim %s", o->file, o->claim)
                         : err_set(reterr, -EINVAL, "%s: no unallocated claim", o->file);
-    if (w->claim_count > DRA_RUN_CLAIMS_MAX)
+    }
+    if (w->claim_count > DRA_RUN_CLAIMS_MAX) {
         return err_set(
                 reterr, -E2BIG, "%s: %u claims; choose one with --claim", o->file, w->claim_count);
+    }
     return 0;
 }
 
@@ -182,9 +184,10 @@ static int choose_nodes(
     struct dra_store *s = w->store;
     cli_dra_nodes_make_up(s);
     w->nodes = ARENA_ARRAY(s->arena, const struct dra_node *, s->nodes.count + 1);
-    for (uint32_t i = 0; i < s->nodes.count; i++)
+    for (uint32_t i = 0; i < s->nodes.count; i++) {
         if (!o->node || str_eq_c(dra_name(&s->names, dra_node_at(s, i)->name), o->node))
             w->nodes[w->node_count++] = dra_node_at(s, i);
+    }
     if (w->node_count > 0)
         return 0;
     return o->node ? err_set(reterr, -EINVAL, "%s: no node %s", o->file, o->node)

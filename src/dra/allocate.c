@@ -37,9 +37,10 @@ static void pick_fill(struct dra_search *s, const struct dra_picked *picked, str
     share_id(s->e, ret->share_id);
     uint32_t count = c->device->capacities ? c->device->capacities->count : 0;
     struct dra_consumed *consumed = ARENA_ARRAY(arena, struct dra_consumed, count);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         consumed[i] = (struct dra_consumed){
                 .name = c->device->capacities->items[i].name, .value = picked->consumed[i]};
+    }
     ret->consumed = consumed;
     ret->consumed_count = count;
 }
@@ -59,9 +60,10 @@ static struct str chosen_name(struct dra_search *s, const struct dra_claim_run *
 
 static bool names_have(const struct str *names, uint32_t count, struct str name)
 {
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         if (str_eq(names[i], name))
             return true;
+    }
     return false;
 }
 
@@ -89,11 +91,12 @@ static uint32_t class_configs(struct dra_search *s, const struct dra_claim_run *
             if (s->asks[other->first + other->chosen].class->name == class->name)
                 names[name_count++] = chosen_name(s, run, k, arena);
         }
-        for (uint32_t i = 0; i < class->config_count; i++)
+        for (uint32_t i = 0; i < class->config_count; i++) {
             configs[count++] = (struct dra_result_config){.from_class = true,
                     .config = &class->configs[i],
                     .request_count = name_count,
                     .requests = names};
+        }
     }
     return count;
 }
@@ -199,9 +202,10 @@ static int node_selector(struct dra_search *s, struct arena *arena, struct dra_a
             ret->one_node = true;
             return 0;
         }
-        if (selector && selector->term_count > 1)
+        if (selector && selector->term_count > 1) {
             return err_set(s->err, -EINVAL, "unsupported ResourceSlice.NodeSelector with %u terms",
                     selector->term_count);
+        }
         if (selector && selector->term_count == 1) {
             fields += selector->terms[0].field_count;
             expressions += selector->terms[0].expression_count;

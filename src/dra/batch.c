@@ -49,10 +49,11 @@ static int setup_read(struct batch *b)
     const struct doc *seed = doc_get(b->doc, "seed");
     const struct doc *walk = doc_get(b->doc, "noPruning");
     b->setup.variant = DRA_VARIANT_INCUBATING;
-    if (variant && str_eq_c(variant->text, "experimental"))
+    if (variant && str_eq_c(variant->text, "experimental")) {
         b->setup.variant = DRA_VARIANT_EXPERIMENTAL;
-    else if (variant && !str_eq_c(variant->text, "incubating"))
+    } else if (variant && !str_eq_c(variant->text, "incubating")) {
         return err_set(&b->err, -EINVAL, "variant: expected incubating or experimental");
+    }
     b->setup.seed = seed && seed->kind == DOC_INT ? (uint64_t)seed->integer : 0;
     b->setup.no_pruning = walk && walk->kind == DOC_BOOL && walk->boolean;
     b->setup.features = dra_variant_features(b->setup.variant);
@@ -61,9 +62,10 @@ static int setup_read(struct batch *b)
     b->setup.features = 0;
     for (uint32_t i = 0; i < features->count; i++) {
         unsigned bit = dra_feature_find(features->first[i].key);
-        if (bit == 0 || features->first[i].kind != DOC_BOOL)
+        if (bit == 0 || features->first[i].kind != DOC_BOOL) {
             return err_set(&b->err, -EINVAL, "features: %.*s: expected a known name and a bool",
                     STR_ARG_SHORT(features->first[i].key));
+        }
         if (features->first[i].boolean)
             b->setup.features |= bit;
     }
@@ -97,9 +99,10 @@ static void answer(struct batch *b, const struct dra_input *input, const struct 
     if (result->outcome == DRA_OUTCOME_ALLOCATED) {
         jw_key(&w, "allocations");
         jw_array(&w);
-        for (uint32_t i = 0; i < input->claim_count; i++)
+        for (uint32_t i = 0; i < input->claim_count; i++) {
             dra_allocation_emit(
                     &w, b->store, input->claims[i], &result->allocations[i], input->node);
+        }
         jw_array_end(&w);
     } else if (result->outcome != DRA_OUTCOME_NO_FIT) {
         jw_kv_cstr(&w, "message", b->err.text);
@@ -128,10 +131,11 @@ static void allocate(struct batch *b, uint32_t claim_count, struct buf *out)
     int r = 0;
     for (uint32_t i = 0; i < b->store->claims.count && !r; i++)
         r = dra_engine_take(e, dra_claim_at(b->store, i), &b->err);
-    if (r)
+    if (r) {
         result.outcome = DRA_OUTCOME_UNSUPPORTED;
-    else
+    } else {
         (void)dra_allocate(e, &input, b->arena, &result, &b->err);
+    }
     answer(b, &input, &result, out);
     (void)dra_engine_free(e);
 }
@@ -195,10 +199,11 @@ static void eval_device(struct batch *b, const struct cel_program *program,
     uint64_t cost = 0;
     dra_device_view_init(&view, &b->store->names, device, driver, b->arena);
     int r = dra_selector_eval(program, &view, &match, &cost, &b->err);
-    if (r)
+    if (r) {
         eval_answer(out, r == -ENOTSUP ? "unsupported" : "runtime-error", b->err.text, NULL);
-    else
+    } else {
         eval_answer(out, match ? "match" : "no-match", NULL, &cost);
+    }
 }
 
 void dra_batch_eval(struct str line, struct buf *out)

@@ -184,9 +184,10 @@ static void constraints_fill(struct dra_search *s, struct dra_bound *b)
 
 static uint32_t counter_index(struct dra_search *s, struct dra_bound *b, uint32_t name)
 {
-    for (uint32_t i = 0; i < b->counter_count; i++)
+    for (uint32_t i = 0; i < b->counter_count; i++) {
         if (b->counter_names[i] == name)
             return i;
+    }
     if (b->counter_count % 32 == 0) {
         uint32_t *names = ARENA_ARRAY(s->arena, uint32_t, b->counter_count + 32);
         for (uint32_t i = 0; i < b->counter_count; i++)
@@ -213,9 +214,10 @@ static void least_fill(struct dra_search *s, struct dra_bound *b)
 {
     for (uint32_t p = 0; p < s->view->pool_count; p++) {
         const struct dra_pool_view *view = &s->view->pools[p];
-        for (uint32_t i = 0; i < view->set_count; i++)
+        for (uint32_t i = 0; i < view->set_count; i++) {
             for (uint32_t k = 0; view->sets[i]->counters && k < view->sets[i]->counters->count; k++)
                 (void)counter_index(s, b, view->sets[i]->counters->items[k].name);
+        }
     }
     b->total = ARENA_ARRAY(s->arena, __int128, b->counter_count);
     b->least = ARENA_ARRAY(s->arena, __int128 *, s->ask_count);
@@ -227,9 +229,10 @@ static void least_fill(struct dra_search *s, struct dra_bound *b)
             if (!bit(b->eligible[a], i))
                 continue;
             device_takes(s, b, i, takes);
-            for (uint32_t k = 0; k < b->counter_count; k++)
+            for (uint32_t k = 0; k < b->counter_count; k++) {
                 if (first || takes[k] < b->least[a][k])
                     b->least[a][k] = takes[k];
+            }
             first = false;
         }
     }
@@ -245,9 +248,10 @@ static void signature(
         buf_putc(out, bit(b->eligible[a], cand) ? '1' : '0');
         unique = unique || (s->asks[a].all && bit(b->eligible[a], cand));
     }
-    for (uint32_t c = 0; c < s->claim_count; c++)
+    for (uint32_t c = 0; c < s->claim_count; c++) {
         for (uint32_t i = 0; i < s->claims[c].claim->constraint_count; i++)
             buf_printf(out, ",%u", b->constraints[c][i].ids[cand]);
+    }
     if (device->consumption_count)
         buf_printf(out, ";%u", s->cands[cand].pool);
     for (uint32_t k = 0; k < device->consumption_count; k++) {
@@ -296,9 +300,10 @@ struct dra_bound *dra_bound_new(struct dra_search *s)
     b->shareable = ARENA_ARRAY(s->arena, uint64_t, b->words);
     b->visited = ARENA_ARRAY(s->arena, uint64_t, b->words);
     b->match = ARENA_ARRAY(s->arena, uint32_t, s->cand_count);
-    for (uint32_t i = 0; i < s->cand_count; i++)
+    for (uint32_t i = 0; i < s->cand_count; i++) {
         if (dra_cand_shareable(s, i))
             bit_set(b->shareable, i);
+    }
     constraints_fill(s, b);
     least_fill(s, b);
     classes_fill(s, b);
@@ -331,9 +336,10 @@ static void constraints_filter(struct dra_search *s, const struct dra_ask_run *a
         if (!(ask->constraints >> i & 1) || run->count == 0)
             continue;
         const struct cel_value *values = s->bound->constraints[ask->claim][i].values;
-        for (uint32_t k = 0; k < s->cand_count; k++)
+        for (uint32_t k = 0; k < s->cand_count; k++) {
             if (bit(set, k) && !dra_constraint_admits(s, run, &values[k]))
                 set[k / 64] &= ~(UINT64_C(1) << (k % 64));
+        }
     }
 }
 
@@ -390,9 +396,10 @@ static uint32_t demands_collect(
 
 static bool count_suffices(const struct dra_search *s, const struct demand *demands, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         if (bits_count(demands[i].set, s->bound->words) < demands[i].need)
             return false;
+    }
     return true;
 }
 
@@ -417,9 +424,10 @@ static bool match_possible(struct dra_search *s, const struct demand *demands, u
         memset(s->bound->counts, 0, (c->id_count + 1) * sizeof *s->bound->counts);
         for (uint32_t k = 0; k < s->cand_count; k++)
             s->bound->counts[c->ids[k]] += bit(demands[i].set, k);
-        for (uint32_t id = 1; id <= c->id_count; id++)
+        for (uint32_t id = 1; id <= c->id_count; id++) {
             if (s->bound->counts[id] < demands[i].need)
                 good[id / 64] &= ~(UINT64_C(1) << (id % 64));
+        }
     }
     bool any = under == 0;
     for (uint32_t id = 1; id <= c->id_count && !any; id++)
@@ -528,16 +536,18 @@ static bool counters_suffice(struct dra_search *s, const struct demand *demands,
     for (uint32_t d = 0; d < count; d++) {
         for (uint32_t k = 0; k < b->counter_count; k++) {
             __int128 least = b->least[demands[d].first][k];
-            for (uint32_t a = 1; a < demands[d].count; a++)
+            for (uint32_t a = 1; a < demands[d].count; a++) {
                 if (b->least[demands[d].first + a][k] < least)
                     least = b->least[demands[d].first + a][k];
+            }
             if (least > 0)
                 b->total[k] -= least * demands[d].need;
         }
     }
-    for (uint32_t k = 0; k < b->counter_count; k++)
+    for (uint32_t k = 0; k < b->counter_count; k++) {
         if (b->total[k] < 0)
             return false;
+    }
     return true;
 }
 
@@ -547,9 +557,10 @@ bool dra_bound_possible(struct dra_search *s, const struct dra_spot *at)
     struct demand *demands = NULL;
     arena_reset(s->e->eval);
     memset(b->free, 0, b->words * sizeof *b->free);
-    for (uint32_t i = 0; i < s->cand_count; i++)
+    for (uint32_t i = 0; i < s->cand_count; i++) {
         if (s->in_use[i] == 0)
             bit_set(b->free, i);
+    }
     uint32_t count = demands_collect(s, at, &demands);
     return count_suffices(s, demands, count) && values_suffice(s, demands, count) &&
            matching_exists(s, demands, count) && counters_suffice(s, demands, count);

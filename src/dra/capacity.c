@@ -9,9 +9,10 @@
 static const struct dra_capacity_request *request_find(
         const struct dra_capacity_check *check, uint32_t name)
 {
-    for (uint32_t i = 0; i < check->request_count; i++)
+    for (uint32_t i = 0; i < check->request_count; i++) {
         if (check->requests[i].name == name)
             return &check->requests[i];
+    }
     return NULL;
 }
 
@@ -55,10 +56,11 @@ static int round_up(const struct quantity *asked, const struct dra_policy *p, bo
     if (rounded > INT64_MAX)
         return too_large(reterr);
     enum quantity_format format = (enum quantity_format)p->step.format;
-    if (fine && rounded % 1000 != 0)
+    if (fine && rounded % 1000 != 0) {
         *ret = quantity_from_scaled((int64_t)rounded, -3, format);
-    else
+    } else {
         *ret = quantity_from_i64((int64_t)(fine ? rounded / 1000 : rounded), format);
+    }
     return 0;
 }
 
@@ -74,10 +76,11 @@ static int consumed(const struct quantity *asked, const struct dra_capacity *c, 
     if (!p)
         return 0;
     if (p->has_range && p->has_min) {
-        if (quantity_cmp(asked, &p->min) < 0)
+        if (quantity_cmp(asked, &p->min) < 0) {
             *ret = p->min;
-        else if (p->has_step)
+        } else if (p->has_step) {
             return round_up(asked, p, fractional, ret, reterr);
+        }
         return 0;
     }
     for (uint32_t i = 0; i < p->value_count; i++) {
@@ -111,12 +114,14 @@ static bool violates(const struct quantity *q, const struct dra_policy *p, bool 
     if (p->has_default && !q->dec && !p->initial.dec && q->value == p->initial.value &&
             q->exponent == p->initial.exponent && q->format == p->initial.format)
         return false;
-    if (p->has_range)
+    if (p->has_range) {
         return (p->has_max && quantity_cmp(q, &p->max) > 0) ||
                (p->has_step && off_grid(q, p, fractional));
-    for (uint32_t i = 0; i < p->value_count; i++)
+    }
+    for (uint32_t i = 0; i < p->value_count; i++) {
         if (quantity_cmp(q, &p->values[i]) == 0)
             return false;
+    }
     return p->value_count > 0;
 }
 
@@ -155,9 +160,10 @@ static int one_fits(const struct dra_capacity_check *check, uint32_t index,
         return 0;
     struct quantity sum = *value;
     bool exact = true;
-    for (uint32_t i = 0; check->used && i < check->used->count; i++)
+    for (uint32_t i = 0; check->used && i < check->used->count; i++) {
         if (check->used->items[i].name == c->name)
             exact = quantity_add(&sum, &check->used->items[i].value);
+    }
     if (check->allocating)
         exact = exact && quantity_add(&sum, &check->allocating[index]);
     if (!exact)

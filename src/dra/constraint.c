@@ -53,17 +53,19 @@ static struct dra_value_set as_set(const struct cel_value *v)
 
 static bool set_has(const struct dra_value_set *set, const struct cel_value *v)
 {
-    for (uint32_t i = 0; i < set->count; i++)
+    for (uint32_t i = 0; i < set->count; i++) {
         if (dra_values_equal(&set->items[i], v))
             return true;
+    }
     return false;
 }
 
 static bool sets_meet(const struct dra_value_set *a, const struct dra_value_set *b)
 {
-    for (uint32_t i = 0; i < b->count; i++)
+    for (uint32_t i = 0; i < b->count; i++) {
         if (a->kind == b->kind && set_has(a, &b->items[i]))
             return true;
+    }
     return false;
 }
 
@@ -95,9 +97,10 @@ static int derived_check(struct dra_search *s, const struct cel_value *v)
     bool good = scalar(v);
     if (v->kind == CEL_KIND_LIST) {
         good = true;
-        for (uint32_t i = 0; i < v->list->count; i++)
+        for (uint32_t i = 0; i < v->list->count; i++) {
             good = good && scalar(&v->list->items[i]) &&
                    v->list->items[i].kind == v->list->items[0].kind;
+        }
     }
     return good ? 0
                 : err_set(s->err, -EINVAL, "unsupported CEL return type: %s",
@@ -155,9 +158,10 @@ int dra_constraint_value(struct dra_search *s, const struct dra_constraint *c,
         const struct dra_ask_run *ask, uint32_t cand, struct cel_value *ret)
 {
     /* Of two with one name the last counts, as in upstream's map. */
-    for (uint32_t i = ask->ask->derived_count; i > 0; i--)
+    for (uint32_t i = ask->ask->derived_count; i > 0; i--) {
         if (ask->ask->derived[i - 1].name == c->attribute)
             return derived_value(s, ask->ask->derived[i - 1].expression, cand, ret);
+    }
     const struct dra_attr *attr =
             dra_device_attr(s->cands[cand].device, s->cands[cand].slice->driver, c->domain, c->id);
     if (!attr)
@@ -210,9 +214,10 @@ static void narrow(struct dra_search *s, struct dra_constraint_run *c, const str
     }
     to->kind = with.kind;
     to->count = 0;
-    for (uint32_t i = 0; i < with.count; i++)
+    for (uint32_t i = 0; i < with.count; i++) {
         if (c->count == 0 || set_has(&c->sets[c->count - 1], &with.items[i]))
             to->items[to->count++] = with.items[i];
+    }
 }
 
 int dra_constraint_add(struct dra_search *s, struct dra_constraint_run *c,

@@ -129,10 +129,11 @@ const struct dra_config *dra_dec_configs(
         struct buf text = BUF_INIT(1 << 20);
         struct json_writer w = JSON_WRITER(&text, 0);
         json_text(&w, parameters.doc);
-        if (text.overflow)
+        if (text.overflow) {
             dra_dec_fail(d, &parameters, -E2BIG, "longer than %d bytes", 1 << 20);
-        else if (arena_fits(d->s->arena, text.len + 1, 1))
+        } else if (arena_fits(d->s->arena, text.len + 1, 1)) {
             items[i].parameters = arena_str(d->s->arena, buf_str(&text));
+        }
         buf_clear(&text);
     }
     return items;
@@ -216,9 +217,10 @@ void dra_dec_node(struct dra_dec *d, const struct dra_at *root)
     node->labels = items;
     node->label_count = items ? count : 0;
     struct dra_name_list features = dra_dec_names(d, &status, "declaredFeatures");
-    for (uint32_t i = 0; i < features.count; i++)
+    for (uint32_t i = 0; i < features.count; i++) {
         if (str_eq_c(dra_name(&d->s->names, features.names[i]), "DRAOptionalNodeOperations"))
             node->optional_operations = true;
+    }
     if (!d->code)
         dra_refs_add(&d->s->nodes, node);
 }

@@ -40,12 +40,13 @@ static size_t path_print(const struct dra_at *at, char *text, size_t room)
     if (len + 1 >= room)
         return len;
     int added = 0;
-    if (at->indexed)
+    if (at->indexed) {
         added = snprintf(text + len, room - len, "[%" PRIu32 "]", at->index);
-    else if (at->keyed)
+    } else if (at->keyed) {
         added = snprintf(text + len, room - len, "[%.*s]", STR_ARG_SHORT(at->key));
-    else if (at->field)
+    } else if (at->field) {
         added = snprintf(text + len, room - len, "%s%s", len ? "." : "", at->field);
+    }
     size_t total = len + (added > 0 ? (size_t)added : 0);
     return total < room ? total : room - 1;
 }
@@ -251,12 +252,13 @@ void dra_dec_taint(struct dra_dec *d, const struct dra_at *at, struct dra_taint 
     struct str effect = dra_dec_text(d, at, "effect");
     ret->effect_text = dra_names_add(&d->s->names, effect);
     ret->effect = DRA_EFFECT_OTHER;
-    if (str_eq_c(effect, "NoSchedule"))
+    if (str_eq_c(effect, "NoSchedule")) {
         ret->effect = DRA_EFFECT_SCHEDULE;
-    else if (str_eq_c(effect, "NoExecute"))
+    } else if (str_eq_c(effect, "NoExecute")) {
         ret->effect = DRA_EFFECT_EXECUTE;
-    else if (str_eq_c(effect, "None"))
+    } else if (str_eq_c(effect, "None")) {
         ret->effect = DRA_EFFECT_NONE;
+    }
 }
 
 void dra_split_name(struct str text, struct str *ret_domain, struct str *ret_id)

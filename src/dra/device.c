@@ -131,9 +131,10 @@ static struct cel_value inner_map(
 {
     /* A view is the caller's own and not const; the maps in it are what changes. */
     struct dra_device_view *v = (struct dra_device_view *)shown;
-    for (uint32_t i = 0; i < v->inner_count && i < 4; i++)
+    for (uint32_t i = 0; i < v->inner_count && i < 4; i++) {
         if (v->inner[i].first == first && v->inner[i].capacity == capacity)
             return cel_map(&v->inner[i].base);
+    }
     uint32_t count = 0;
     if (capacity) {
         for (uint32_t i = 0; i < capacity_count(v); i++)
@@ -176,10 +177,11 @@ static void attributes_entry(const struct cel_map *map, uint32_t index, struct c
 {
     const struct dra_device_view *v = view_of(map, offsetof(struct dra_device_view, attributes));
     uint32_t at = 0;
-    for (uint32_t left = index; left > 0; left--)
-        do
+    for (uint32_t left = index; left > 0; left--) {
+        do {
             at++;
-        while (attr_domain(v, at) == attr_domain(v, at - 1));
+        } while (attr_domain(v, at) == attr_domain(v, at - 1));
+    }
     *ret_key = cel_string(dra_name(v->names, attr_domain(v, at)));
     if (ret_value)
         *ret_value = inner_map(v, at, false);
@@ -188,9 +190,10 @@ static void attributes_entry(const struct cel_map *map, uint32_t index, struct c
 /* True when no capacity before `i` has its domain. */
 static bool capacity_domain_first(const struct dra_device_view *v, uint32_t i)
 {
-    for (uint32_t k = 0; k < i; k++)
+    for (uint32_t k = 0; k < i; k++) {
         if (capacity_domain(v, k) == capacity_domain(v, i))
             return false;
+    }
     return true;
 }
 
@@ -243,9 +246,10 @@ static bool device_find(
 {
     const struct dra_device_view *v = (const struct dra_device_view *)map;
     uint32_t field = key->field;
-    for (uint32_t i = 0; field >= FIELD_COUNT && i < FIELD_COUNT; i++)
+    for (uint32_t i = 0; field >= FIELD_COUNT && i < FIELD_COUNT; i++) {
         if (str_eq_c(key->text, fields[i].name))
             field = i;
+    }
     if (field >= FIELD_COUNT)
         return false;
     *ret_value = field_value(v, field);
@@ -293,9 +297,10 @@ int dra_selector_compile(struct str text, struct arena *arena,
     int r = cel_compile(&dra_device_env, text, arena, &p, reterr);
     if (r)
         return r;
-    if (!cel_program_result_is(p, CEL_KIND_BOOL) && !cel_program_result_is(p, CEL_KIND_DYN))
+    if (!cel_program_result_is(p, CEL_KIND_BOOL) && !cel_program_result_is(p, CEL_KIND_DYN)) {
         return err_set(reterr, -EINVAL, "must evaluate to bool or the unknown type, not %s",
                 cel_program_result_name(p));
+    }
     *ret_program = p;
     return 0;
 }
@@ -306,9 +311,10 @@ static int poison_error(const struct dra_device_view *v, struct err *reterr)
     for (uint32_t i = 0; i < v->device->attr_count; i++) {
         const struct dra_attr *attr = &v->device->attrs[i];
         struct str id = dra_name(v->names, attr->id);
-        if (attr->value.kind == CEL_KIND_ERROR)
+        if (attr->value.kind == CEL_KIND_ERROR) {
             return err_set(
                     reterr, -EINVAL, "attribute %.*s: unsupported attribute value", STR_ARG(id));
+        }
         if (attr->value.kind == CEL_KIND_SEMVER && dra_attr_version(&attr->value)->bad)
             return err_set(reterr, -EINVAL, "attribute %.*s: not a semantic version", STR_ARG(id));
     }
@@ -326,9 +332,10 @@ int dra_selector_eval(const struct cel_program *program, const struct dra_device
     int r = cel_eval(program, &run, &value, ret_cost, reterr);
     if (r)
         return r;
-    if (value.kind != CEL_KIND_BOOL)
+    if (value.kind != CEL_KIND_BOOL) {
         return err_set(reterr, -EINVAL, "CEL result of type %s could not be converted to bool",
                 cel_value_type_name(value));
+    }
     *ret_match = value.b;
     return 0;
 }

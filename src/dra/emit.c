@@ -110,10 +110,11 @@ static void config_emit(
         jw_object(w);
         key_name(w, n, "driver", config->config->driver);
         jw_key(w, "parameters");
-        if (config->config->parameters.len)
+        if (config->config->parameters.len) {
             jw_raw(w, config->config->parameters);
-        else
+        } else {
             jw_null(w);
+        }
         jw_object_end(w);
     }
     jw_object_end(w);

@@ -23,9 +23,10 @@ static const struct {
 
 unsigned dra_feature_find(struct str name)
 {
-    for (size_t i = 0; i < sizeof feature_names / sizeof feature_names[0]; i++)
+    for (size_t i = 0; i < sizeof feature_names / sizeof feature_names[0]; i++) {
         if (str_eq_c(name, feature_names[i].name))
             return feature_names[i].bit;
+    }
     return 0;
 }
 
@@ -79,11 +80,12 @@ static void index_nodes(struct dra_engine *e)
         e->node_first[r] += e->node_first[r - 1];
     for (uint32_t i = 0; i < s->slices.count; i++) {
         const struct dra_slice *slice = dra_slice_at(s, i);
-        if (slice->node_name == 0)
+        if (slice->node_name == 0) {
             e->open_slices[e->open_count++] = slice;
-        else
+        } else {
             e->node_slices[e->node_first[map_u64_find(&e->node_index, slice->node_name) + 1]++] =
                     slice;
+        }
     }
 }
 

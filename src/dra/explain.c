@@ -71,11 +71,12 @@ static const struct dra_claim *holder(const struct explain *x, const struct dra_
     const struct dra_store *s = x->e->store;
     for (uint32_t i = 0; i < s->claims.count; i++) {
         const struct dra_claim *claim = dra_claim_at(s, i);
-        for (uint32_t k = 0; k < claim->allocated_count; k++)
+        for (uint32_t k = 0; k < claim->allocated_count; k++) {
             if (claim->allocated[k].device == c->device->name &&
                     claim->allocated[k].pool == c->slice->pool &&
                     claim->allocated[k].driver == c->slice->driver)
                 return claim;
+        }
     }
     return NULL;
 }
@@ -166,9 +167,10 @@ static void check_capacity(
         char has[QUANTITY_TEXT_MAX] = "none";
         const struct dra_capacity_request *q = &ask->ask->capacities[i];
         (void)quantity_text(&q->value, asked);
-        for (uint32_t k = 0; device->capacities && k < device->capacities->count; k++)
+        for (uint32_t k = 0; device->capacities && k < device->capacities->count; k++) {
             if (device->capacities->items[k].name == q->name)
                 (void)quantity_text(&device->capacities->items[k].value, has);
+        }
         buf_printf(&text, "%s%.*s: asks %s, has %s", i ? "; " : "",
                 STR_ARG(dra_name(names_of(x), q->name)), asked, has);
     }
@@ -282,10 +284,12 @@ static uint32_t stages_list(
     stages[count++] = (struct dra_stage){.kind = DRA_STAGE_COUNTERS, .text = ""};
     stages[count++] = (struct dra_stage){.kind = DRA_STAGE_TAINTS, .text = ""};
     const struct dra_claim *claim = x->s->claims[ask->claim].claim;
-    for (uint32_t i = 0; i < claim->constraint_count; i++)
-        if (ask->constraints >> i & 1)
+    for (uint32_t i = 0; i < claim->constraint_count; i++) {
+        if (ask->constraints >> i & 1) {
             stages[count++] = (struct dra_stage){.kind = DRA_STAGE_CONSTRAINT,
                     .text = text_of(x, claim->constraints[i].attribute)};
+        }
+    }
     return count;
 }
 
@@ -435,23 +439,26 @@ static void note_whole(struct explain *x, const struct dra_claim *claim)
         struct dra_constraint *kept =
                 ARENA_ARRAY(x->arena, struct dra_constraint, claim->constraint_count);
         without.constraint_count = 0;
-        for (uint32_t k = 0; k < claim->constraint_count; k++)
+        for (uint32_t k = 0; k < claim->constraint_count; k++) {
             if (k != i)
                 kept[without.constraint_count++] = claim->constraints[k];
+        }
         without.constraints = kept;
-        if (fits(x, &without))
+        if (fits(x, &without)) {
             note(x, "it would fit without the constraint %s %s",
                     claim->constraints[i].kind == DRA_CONSTRAINT_MATCH ? "matchAttribute"
                                                                        : "distinctAttribute",
                     text_of(x, claim->constraints[i].attribute));
+        }
     }
     for (uint32_t i = 0; claim->request_count > 1 && i < claim->request_count; i++) {
         struct dra_claim without = *claim;
         struct dra_request *kept = ARENA_ARRAY(x->arena, struct dra_request, claim->request_count);
         without.request_count = 0;
-        for (uint32_t k = 0; k < claim->request_count; k++)
+        for (uint32_t k = 0; k < claim->request_count; k++) {
             if (k != i)
                 kept[without.request_count++] = claim->requests[k];
+        }
         without.requests = kept;
         if (fits(x, &without))
             note(x, "it would fit without the request %s", text_of(x, claim->requests[i].name));
@@ -508,10 +515,11 @@ void dra_explain(struct dra_engine *e, const struct dra_node *node, const struct
     struct err err = {0};
     *ret_report = (struct dra_report){0};
     ret_report->outcome = dra_allocate(e, &input, arena, &result, &err);
-    if (ret_report->outcome == DRA_OUTCOME_ALLOCATED)
+    if (ret_report->outcome == DRA_OUTCOME_ALLOCATED) {
         ret_report->allocation = result.allocations[0];
-    else if (err.text[0])
+    } else if (err.text[0]) {
         ret_report->message = arena_printf(arena, "%s", err.text);
+    }
     if (result.pruned)
         ret_report->times_out = walks_too_long(&x, &input);
     funnel(&x, &input, ret_report);

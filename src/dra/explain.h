@@ -52,8 +52,8 @@ struct dra_report {
     bool times_out;           /* upstream's search would pass the scheduler's 10 s */
 };
 
-/* TUNING: upstream walks 1 to 2 million steps a second on nodes of some hundred devices
- * (bench/dra_steps); the scheduler's filter ends after 10 s. */
+/* TUNING: upstream walks about 0.8 million steps a second (131,072 steps of issue 131730's shape in
+ * 0.16 s on the machine of docs/BENCHMARKS.md); the scheduler's filter ends after 10 s. */
 enum { DRA_TIMEOUT_STEPS = 8000000 };
 
 /* Explains one claim on one node, alone. */

@@ -42,9 +42,10 @@ struct extended {
 static int64_t amount(const struct extended *x, uint32_t container)
 {
     const struct dra_container *c = &x->pod->containers[container];
-    for (uint32_t i = 0; i < c->resource_count; i++)
+    for (uint32_t i = 0; i < c->resource_count; i++) {
         if (c->resources[i].name == x->resource)
             return c->resources[i].count;
+    }
     return 0;
 }
 
@@ -85,9 +86,10 @@ static void resource_requests(struct extended *x)
         if (!c->init || c->sidecar)
             continue;
         int64_t extra = amount(x, i);
-        for (uint32_t k = i; k < x->pod->container_count; k++)
+        for (uint32_t k = i; k < x->pod->container_count; k++) {
             if (!x->pod->containers[k].init || x->pod->containers[k].sidecar)
                 extra -= amount(x, k);
+        }
         if (extra > most) {
             most = extra;
             largest = i;
@@ -95,17 +97,20 @@ static void resource_requests(struct extended *x)
     }
     if (most > 0)
         request_add(x, largest, most);
-    for (uint32_t i = 0; i < x->pod->container_count; i++)
+    for (uint32_t i = 0; i < x->pod->container_count; i++) {
         if ((!x->pod->containers[i].init || x->pod->containers[i].sidecar) && amount(x, i) > 0)
             request_add(x, i, amount(x, i));
+    }
 }
 
 static bool resource_seen(const struct dra_pod *pod, uint32_t container, uint32_t resource)
 {
-    for (uint32_t i = 0; i < container; i++)
-        for (uint32_t k = 0; k < pod->containers[i].resource_count; k++)
+    for (uint32_t i = 0; i < container; i++) {
+        for (uint32_t k = 0; k < pod->containers[i].resource_count; k++) {
             if (pod->containers[i].resources[k].name == resource)
                 return true;
+        }
+    }
     return false;
 }
 

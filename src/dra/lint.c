@@ -75,14 +75,15 @@ static void tally_all(struct lint *l, struct tally *t)
 static void report(struct lint *l, const struct tally *t, uint32_t selector_count)
 {
     const struct dra_store *s = l->e->store;
-    if (t->failed)
+    if (t->failed) {
         warn(l,
                 "selector #%u fails on %.*s/%.*s, which ends the scheduling of every pod that gets "
                 "there; guard it (\"domain\" in device.attributes, or device.driver first): %s",
                 t->failed_selector, STR_ARG_SHORT(text_of(l, t->slice->driver)),
                 STR_ARG_SHORT(dra_name(&s->names, t->device->name)), t->err.text);
-    else if (selector_count > 0 && t->devices > 0 && t->matches == 0)
+    } else if (selector_count > 0 && t->devices > 0 && t->matches == 0) {
         warn(l, "no published device satisfies its selectors (%u were tried)", t->devices);
+    }
 }
 
 static void lint_class(struct lint *l, const struct dra_class *class)
@@ -103,9 +104,10 @@ static void lint_ask(struct lint *l, const struct dra_ask *ask)
     }
     uint32_t count = class->selector_count + ask->selector_count;
     struct dra_selector *both = mem_alloc(count + 1, sizeof *both);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         both[i] = i < class->selector_count ? class->selectors[i]
                                             : ask->selectors[i - class->selector_count];
+    }
     struct tally t = {.selectors = both, .count = count};
     tally_all(l, &t);
     mem_free(both);
@@ -161,9 +163,10 @@ static void lint_claim(struct lint *l, const struct dra_claim *claim)
             claim->is_template ? "ResourceClaimTemplate" : "ResourceClaim",
             STR_ARG_SHORT(text_of(l, claim->namespace_name)),
             STR_ARG_SHORT(text_of(l, claim->name)));
-    if (most > DRA_CLAIM_RESULTS_MAX)
+    if (most > DRA_CLAIM_RESULTS_MAX) {
         warn(l, "its requests may add up to more than the %d devices that one claim can hold",
                 DRA_CLAIM_RESULTS_MAX);
+    }
 }
 
 void dra_lint(struct dra_engine *e, dra_warning_fn *on_warning, void *context)

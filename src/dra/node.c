@@ -5,17 +5,19 @@
 
 static const struct dra_label *label_find(const struct dra_node *node, uint32_t key)
 {
-    for (uint32_t i = 0; i < node->label_count; i++)
+    for (uint32_t i = 0; i < node->label_count; i++) {
         if (node->labels[i].key == key)
             return &node->labels[i];
+    }
     return NULL;
 }
 
 static bool list_has(struct dra_name_list list, uint32_t name)
 {
-    for (uint32_t i = 0; i < list.count; i++)
+    for (uint32_t i = 0; i < list.count; i++) {
         if (list.names[i] == name)
             return true;
+    }
     return false;
 }
 
@@ -92,12 +94,14 @@ static bool term_met(
 {
     if (term->expression_count == 0 && term->field_count == 0)
         return false;
-    for (uint32_t i = 0; i < term->expression_count; i++)
+    for (uint32_t i = 0; i < term->expression_count; i++) {
         if (!requirement_met(names, &term->expressions[i], node))
             return false;
-    for (uint32_t i = 0; i < term->field_count; i++)
+    }
+    for (uint32_t i = 0; i < term->field_count; i++) {
         if (!field_met(names, &term->fields[i], node))
             return false;
+    }
     return true;
 }
 
@@ -117,9 +121,10 @@ int dra_node_matches(const struct dra_names *names, const struct dra_node *node,
                 return r;
         }
     }
-    for (uint32_t i = 0; i < selector->term_count; i++)
+    for (uint32_t i = 0; i < selector->term_count; i++) {
         if (term_met(names, &selector->terms[i], node))
             return 1;
+    }
     return 0;
 }
 

@@ -225,12 +225,14 @@ static int share(struct dra_search *s, const struct dra_ask_run *ask, uint32_t c
         return r;
     if (!s->allocating[cand])
         s->allocating[cand] = ARENA_ARRAY(s->arena, struct quantity, count);
-    if (s->shares[cand] == 0)
+    if (s->shares[cand] == 0) {
         for (uint32_t i = 0; i < count; i++)
             s->allocating[cand][i] = (struct quantity){0};
-    for (uint32_t i = 0; i < count; i++)
+    }
+    for (uint32_t i = 0; i < count; i++) {
         if (!quantity_add(&s->allocating[cand][i], &picked->consumed[i]))
             return err_set(s->err, -ENOTSUP, "consumed capacity needs more than 128 bits");
+    }
     s->shares[cand]++;
     return 0;
 }
@@ -332,9 +334,10 @@ void dra_device_release(struct dra_search *s, const struct dra_undo *undo)
     }
     if (undo->marked)
         s->in_use[undo->cand] &= ~(UINT64_C(1) << undo->claim);
-    for (uint32_t i = 0; i < claim->claim->constraint_count; i++)
+    for (uint32_t i = 0; i < claim->claim->constraint_count; i++) {
         if (undo->constraints >> i & 1)
             dra_constraint_remove(&claim->constraints[i]);
+    }
     while (s->save_count > undo->save_count) {
         const struct dra_group_save *save = &s->saves[--s->save_count];
         s->pools[save->pool].groups[save->set] = save->state;

@@ -76,11 +76,12 @@ static int gather_slice(struct gather *g, const struct dra_slice *slice)
     if (!dra_has(e, DRA_FEATURE_GROUPS) && slice->has_groups)
         return 0;
     int r = slice_relevant(g, slice);
-    if (r < 0)
+    if (r < 0) {
         return err_wrap(g->err,
                 "gather pool information: failed to perform node selection for "
                 "slice %.*s",
                 STR_ARG_SHORT(dra_name(&e->store->names, slice->name)));
+    }
     if (r > 0)
         group_put(g, slice);
     return 0;
@@ -144,9 +145,10 @@ static void slices_sort(
 
 static bool slice_named(const struct group *group, uint32_t name)
 {
-    for (uint32_t i = 0; i < group->count; i++)
+    for (uint32_t i = 0; i < group->count; i++) {
         if (group->slices[i]->name == name)
             return true;
+    }
     return false;
 }
 
@@ -165,25 +167,28 @@ static uint32_t pool_fill(struct gather *g, const struct group *group,
     pool->hidden = ARENA_ARRAY(a, const struct dra_slice *, most);
     for (uint32_t i = 0; i < group->count; i++) {
         const struct dra_slice *slice = group->slices[i];
-        if (counters && slice->set_count > 0)
+        if (counters && slice->set_count > 0) {
             holders[holder_count++] = slice;
-        else
+        } else {
             pool->slices[pool->slice_count++] = slice;
+        }
     }
     for (uint32_t i = 0; group->count < all_count && i < all_count; i++) {
         if (slice_named(group, all[i]->name))
             continue;
-        if (counters && all[i]->set_count > 0)
+        if (counters && all[i]->set_count > 0) {
             holders[holder_count++] = all[i];
-        else
+        } else {
             pool->hidden[pool->hidden_count++] = all[i];
+        }
     }
     for (uint32_t i = 0; i < holder_count; i++)
         sets += holders[i]->set_count;
     pool->sets = ARENA_ARRAY(a, const struct dra_counter_set *, sets);
-    for (uint32_t i = 0; i < holder_count; i++)
+    for (uint32_t i = 0; i < holder_count; i++) {
         for (uint32_t k = 0; k < holders[i]->set_count; k++)
             pool->sets[pool->set_count++] = &holders[i]->sets[k];
+    }
     return sets;
 }
 
@@ -268,22 +273,26 @@ static bool sets_valid(struct gather *g, struct dra_pool_view *pool)
         pool->set_first[i] = pool->counter_count;
         pool->counter_count += pool->sets[i]->counters ? pool->sets[i]->counters->count : 0;
     }
-    for (uint32_t s = 0; s < pool->slice_count; s++)
+    for (uint32_t s = 0; s < pool->slice_count; s++) {
         if (!consumption_known(g, pool, pool->slices[s]))
             return false;
-    for (uint32_t s = 0; s < pool->hidden_count; s++)
+    }
+    for (uint32_t s = 0; s < pool->hidden_count; s++) {
         if (!consumption_known(g, pool, pool->hidden[s]))
             return false;
+    }
     pool->available = ARENA_ARRAY(g->e->arena, __int128, pool->counter_count);
     return true;
 }
 
 static bool any_binding(const struct dra_pool_view *pool)
 {
-    for (uint32_t s = 0; s < pool->slice_count; s++)
-        for (uint32_t i = 0; i < pool->slices[s]->device_count; i++)
+    for (uint32_t s = 0; s < pool->slice_count; s++) {
+        for (uint32_t i = 0; i < pool->slices[s]->device_count; i++) {
             if (pool->slices[s]->devices[i].extra && pool->slices[s]->devices[i].extra->has_binding)
                 return true;
+        }
+    }
     return false;
 }
 
@@ -363,10 +372,12 @@ static struct dra_view *view_build(struct gather *g)
         order[view->pool_count++] = &g->groups[i];
     }
     pools_sort(g, view, order);
-    for (uint32_t p = 0; p < view->pool_count; p++)
-        if (!view->pools[p].incomplete && !view->pools[p].invalid)
+    for (uint32_t p = 0; p < view->pool_count; p++) {
+        if (!view->pools[p].incomplete && !view->pools[p].invalid) {
             for (uint32_t s = 0; s < view->pools[p].slice_count; s++)
                 view->device_count += view->pools[p].slices[s]->device_count;
+        }
+    }
     return view;
 }
 
@@ -415,9 +426,10 @@ void dra_pool_refresh(struct dra_engine *e, struct dra_pool_view *pool)
     assert(!pool->invalid && !pool->incomplete);
     if (pool->epoch == e->pool_epoch[pool->ident])
         return;
-    for (uint32_t i = 0; i < pool->set_count; i++)
+    for (uint32_t i = 0; i < pool->set_count; i++) {
         for (uint32_t k = 0; pool->sets[i]->counters && k < pool->sets[i]->counters->count; k++)
             pool->available[pool->set_first[i] + k] = pool->sets[i]->counters->items[k].nano;
+    }
     for (uint32_t s = 0; s < pool->slice_count; s++)
         charge(e, pool, pool->slices[s]);
     for (uint32_t s = 0; s < pool->hidden_count; s++)

@@ -27,9 +27,10 @@ static int selector_wrap(
     const struct dra_names *n = &s->e->store->names;
     struct str device = dra_name(n, s->cands[cand].device->name);
     const struct dra_claim *claim = s->claims[ask->claim].claim;
-    if (index < ask->class_program_count)
+    if (index < ask->class_program_count) {
         return err_wrap(s->err, "class %.*s: selector #%u on device %.*s",
                 STR_ARG_SHORT(dra_name(n, ask->class->name)), index, STR_ARG_SHORT(device));
+    }
     return err_wrap(s->err, "claim %.*s%s%.*s: selector #%u on device %.*s",
             STR_ARG_SHORT(dra_name(n, claim->namespace_name)), claim->namespace_name ? "/" : "",
             STR_ARG_SHORT(dra_name(n, claim->name)), index - ask->class_program_count,
@@ -72,12 +73,14 @@ static void lay_out_candidates(struct dra_search *s)
         s->pool_first[p] = s->cand_count;
         if (pool->incomplete || pool->invalid)
             continue;
-        for (uint32_t i = 0; i < pool->slice_count; i++)
-            for (uint32_t d = 0; d < pool->slices[i]->device_count; d++)
+        for (uint32_t i = 0; i < pool->slice_count; i++) {
+            for (uint32_t d = 0; d < pool->slices[i]->device_count; d++) {
                 s->cands[s->cand_count++] =
                         (struct dra_cand){.device = &pool->slices[i]->devices[d],
                                 .slice = pool->slices[i],
                                 .pool = p};
+            }
+        }
     }
     s->pool_first[view->pool_count] = s->cand_count;
     s->in_use = ARENA_ARRAY(s->arena, uint64_t, s->cand_count);
@@ -124,12 +127,13 @@ static int collect_all(struct dra_search *s, const struct dra_claim *claim, stru
     ask->all = ARENA_ARRAY(s->arena, uint32_t, s->cand_count);
     for (uint32_t p = 0; p < s->view->pool_count; p++) {
         const struct dra_pool_view *pool = &s->view->pools[p];
-        if (pool->incomplete || pool->invalid)
+        if (pool->incomplete || pool->invalid) {
             return fail(s, claim, ask->ask->name,
                     "asks for all devices, but resource pool %.*s/%.*s is currently %s",
                     STR_ARG_SHORT(dra_name(&s->e->store->names, pool->slices[0]->driver)),
                     STR_ARG_SHORT(dra_name(&s->e->store->names, pool->slices[0]->pool)),
                     pool->incomplete ? "being updated" : "invalid");
+        }
         for (uint32_t i = s->pool_first[p]; i < s->pool_first[p + 1]; i++) {
             int r = dra_selectable(s, ask, i);
             if (r > 0 && dra_has(s->e, DRA_FEATURE_CONSUMABLE)) {
@@ -150,29 +154,37 @@ static int collect_all(struct dra_search *s, const struct dra_claim *claim, stru
 
 static int ask_check(struct dra_search *s, const struct dra_claim *claim, struct dra_ask_run *ask)
 {
-    if (ask->ask->derived_count > 0 && !dra_has(s->e, DRA_FEATURE_DERIVED))
+    if (ask->ask->derived_count > 0 && !dra_has(s->e, DRA_FEATURE_DERIVED)) {
         return fail(s, claim, ask->ask->name,
                 "cannot handle request with derived attributes, the feature is disabled");
-    for (uint32_t i = 0; i < ask->ask->selector_count; i++)
-        if (!ask->ask->selectors[i].has_cel)
+    }
+    for (uint32_t i = 0; i < ask->ask->selector_count; i++) {
+        if (!ask->ask->selectors[i].has_cel) {
             return fail(
                     s, claim, ask->ask->name, "CEL expression empty (unsupported selector type?)");
-    if (ask->ask->has_admin && !dra_has(s->e, DRA_FEATURE_ADMIN_ACCESS))
+        }
+    }
+    if (ask->ask->has_admin && !dra_has(s->e, DRA_FEATURE_ADMIN_ACCESS)) {
         return fail(
                 s, claim, ask->ask->name, "admin access is requested, but the feature is disabled");
-    if (ask->ask->class_name == 0)
+    }
+    if (ask->ask->class_name == 0) {
         return fail(
                 s, claim, ask->ask->name, "missing device class name (unsupported request type?)");
+    }
     ask->class = dra_class_find(s->e->store, ask->ask->class_name);
-    if (!ask->class)
+    if (!ask->class) {
         return fail(s, claim, ask->ask->name, "could not retrieve device class %.*s: not found",
                 STR_ARG_SHORT(dra_name(&s->e->store->names, ask->ask->class_name)));
-    for (uint32_t i = 0; i < ask->class->selector_count; i++)
+    }
+    for (uint32_t i = 0; i < ask->class->selector_count; i++) {
         if (!ask->class->selectors[i].has_cel)
             return fail(s, claim, ask->ask->name, "its class has a selector without CEL");
-    if (ask->ask->mode == DRA_MODE_OTHER)
+    }
+    if (ask->ask->mode == DRA_MODE_OTHER) {
         return fail(s, claim, ask->ask->name, "unsupported count mode %.*s",
                 STR_ARG_SHORT(dra_name(&s->e->store->names, ask->ask->mode_text)));
+    }
     return 0;
 }
 
@@ -184,9 +196,10 @@ static int prepare_ask(struct dra_search *s, struct dra_ask_run *ask)
         return r;
     ask->memo = ARENA_ARRAY(s->arena, uint8_t, s->cand_count);
     programs_fill(s, ask);
-    for (uint32_t i = 0; i < claim->constraint_count; i++)
+    for (uint32_t i = 0; i < claim->constraint_count; i++) {
         if (constraint_applies(s, &claim->constraints[i], ask))
             ask->constraints |= UINT64_C(1) << i;
+    }
     if (ask->ask->mode == DRA_MODE_ALL)
         return collect_all(s, claim, ask);
     ask->need = ask->ask->count;
@@ -211,12 +224,14 @@ static int prepare_request(
 {
     struct dra_claim_run *run = &s->claims[claim_index];
     const struct dra_request *request = &run->claim->requests[index];
-    if (request->has_subs && !dra_has(s->e, DRA_FEATURE_PRIORITIZED))
+    if (request->has_subs && !dra_has(s->e, DRA_FEATURE_PRIORITIZED)) {
         return fail(s, run->claim, request->name,
                 "has subrequests, but the DRAPrioritizedList feature is disabled");
-    for (uint32_t i = 0; i < request->ask_count; i++)
+    }
+    for (uint32_t i = 0; i < request->ask_count; i++) {
         if (request->asks[i].has_capacity && !dra_has(s->e, DRA_FEATURE_CONSUMABLE))
             return capacity_disabled(s, run->claim, request, &request->asks[i]);
+    }
     run->requests[index] =
             (struct dra_request_run){.first = s->ask_count, .count = request->ask_count};
     int64_t least = INT64_MAX;
@@ -244,10 +259,11 @@ static int prepare_constraints(struct dra_search *s, struct dra_claim_run *run)
     for (uint32_t i = 0; i < count; i++) {
         struct dra_constraint_run *c = &run->constraints[i];
         c->constraint = &run->claim->constraints[i];
-        if (c->constraint->kind == DRA_CONSTRAINT_NONE)
+        if (c->constraint->kind == DRA_CONSTRAINT_NONE) {
             return err_set(s->err, -EINVAL,
                     "claim %.*s, constraint #%u: empty constraint (unsupported constraint type?)",
                     STR_ARG_SHORT(dra_name(&s->e->store->names, run->claim->name)), i);
+        }
         c->values = ARENA_ARRAY(s->arena, struct cel_value, DRA_CLAIM_RESULTS_MAX + 1);
         if (dra_has(s->e, DRA_FEATURE_LISTS))
             c->sets = ARENA_ARRAY(s->arena, struct dra_value_set, DRA_CLAIM_RESULTS_MAX + 1);
@@ -266,9 +282,10 @@ static int prepare_claim(struct dra_search *s, uint32_t index)
         int r = prepare_request(s, index, i, &least);
         if (r)
             return r;
-        if (least > DRA_CLAIM_RESULTS_MAX - total)
+        if (least > DRA_CLAIM_RESULTS_MAX - total) {
             return fail(s, run->claim, run->claim->requests[i].name,
                     "exceeds the claim limit of 32 devices");
+        }
         total += least;
     }
     return prepare_constraints(s, run);

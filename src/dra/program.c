@@ -33,9 +33,10 @@ static bool derived_type(struct str name)
     static const char *const types[] = {"bool", "int", "string", "any", "dyn", "kubernetes.Semver"};
     if (str_starts(name, STR_LIT("list(")) && str_ends(name, STR_LIT(")")))
         name = (struct str){name.ptr + 5, name.len - 6};
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         if (str_eq_c(name, types[i]))
             return true;
+    }
     return false;
 }
 
@@ -48,11 +49,12 @@ static int compile(struct dra_engine *e, struct dra_program *p, struct str text,
     if (r)
         return r;
     const char *type = cel_program_result_name(program);
-    if (!derived_type(str_from(type)))
+    if (!derived_type(str_from(type))) {
         return err_set(err, -EINVAL,
                 "must evaluate to a primitive scalar (string, integer, boolean, semver) or a list "
                 "of these scalars, not %s",
                 type);
+    }
     p->program = program;
     return 0;
 }

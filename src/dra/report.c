@@ -18,10 +18,11 @@ static void bar(struct buf *out, uint32_t left, uint32_t all)
 static void ask_text(struct buf *out, const struct dra_ask_report *ask)
 {
     buf_printf(out, "  request %s (class %s): ", ask->name, ask->class_name);
-    if (ask->need < 0)
+    if (ask->need < 0) {
         buf_puts(out, "all devices");
-    else
+    } else {
         buf_printf(out, "%lld device%s", (long long)ask->need, ask->need == 1 ? "" : "s");
+    }
     buf_puts(out, "\n    ");
     bar(out, ask->devices, ask->devices);
     buf_printf(out, " %5u  on the node\n", ask->devices);
@@ -33,9 +34,10 @@ static void ask_text(struct buf *out, const struct dra_ask_report *ask)
         if (stage->text[0])
             buf_printf(out, " %.120s", stage->text);
         buf_putc(out, '\n');
-        if (stage->device)
+        if (stage->device) {
             buf_printf(out, "    %*s        %s%s: %s\n", BAR_WIDTH, "",
                     stage->fatal ? "ends the attempt at " : "", stage->device, stage->why);
+        }
     }
     if (!ask->near_device)
         return;
@@ -96,10 +98,11 @@ static void ask_json(struct json_writer *w, const struct dra_ask_report *ask)
     jw_object(w);
     jw_kv_cstr(w, "request", ask->name);
     jw_kv_cstr(w, "deviceClass", ask->class_name);
-    if (ask->need < 0)
+    if (ask->need < 0) {
         jw_kv_cstr(w, "count", "all");
-    else
+    } else {
         jw_kv_i64(w, "count", ask->need);
+    }
     jw_kv_u64(w, "devices", ask->devices);
     jw_key(w, "stages");
     jw_array(w);

@@ -134,9 +134,10 @@ static int try_cands(struct dra_search *s, const struct dra_spot *at, struct dra
 static int step(struct dra_search *s, struct dra_spot at)
 {
     s->steps++;
-    if (s->steps > s->e->setup.step_limit)
+    if (s->steps > s->e->setup.step_limit) {
         return err_set(s->err, -ETIME, "gave up after %llu steps of the search",
                 (unsigned long long)s->e->setup.step_limit);
+    }
     if (at.claim >= s->claim_count)
         return DRA_STEP_YES;
     struct dra_claim_run *claim = &s->claims[at.claim];

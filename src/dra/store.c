@@ -150,9 +150,10 @@ int dra_store_device(struct dra_store *s, const struct doc *doc, const struct dr
 
 const struct dra_class *dra_class_find(const struct dra_store *s, uint32_t name)
 {
-    for (uint32_t i = 0; i < s->classes.count; i++)
+    for (uint32_t i = 0; i < s->classes.count; i++) {
         if (dra_class_at(s, i)->name == name)
             return dra_class_at(s, i);
+    }
     return NULL;
 }
 
@@ -185,9 +186,10 @@ void dra_store_apply_rules(struct dra_store *s)
         const struct dra_slice *slice = dra_slice_at(s, i);
         for (uint32_t r = 0; r < s->rules.count; r++) {
             const struct dra_taint_rule *rule = s->rules.items[r];
-            for (uint32_t k = 0; k < slice->device_count; k++)
+            for (uint32_t k = 0; k < slice->device_count; k++) {
                 if (rule_selects(rule, slice, slice->devices[k].name))
                     taint_device(s->arena, &slice->devices[k], &rule->taint);
+            }
         }
     }
 }

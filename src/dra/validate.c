@@ -54,10 +54,11 @@ static void check_rule(struct dra_check *c, const struct dra_at *root)
     (void)dra_member(c, &selector, "device", false, &at);
     if (at.doc)
         dra_check_label(c, &at);
-    if (taint.doc)
+    if (taint.doc) {
         dra_check_taint(c, &taint);
-    else
+    } else {
         dra_problem(c, &taint, "Required value");
+    }
 }
 
 static void check_claim(struct dra_check *c, const struct dra_at *root, bool is_template)

@@ -23,19 +23,22 @@ static void check_toleration(struct dra_check *c, const struct dra_at *at)
     (void)dra_member(c, at, "value", false, &value);
     struct str effect_text = dra_member(c, at, "effect", false, &effect);
     bool exists = str_eq_c(op_text, "Exists");
-    if (op.doc && !exists && !str_eq_c(op_text, "Equal"))
+    if (op.doc && !exists && !str_eq_c(op_text, "Equal")) {
         dra_problem(c, &op, "Unsupported value: \"%.*s\": supported values: \"Equal\", \"Exists\"",
                 STR_ARG_SHORT(op_text));
-    if (!key.doc && !exists)
+    }
+    if (!key.doc && !exists) {
         dra_problem(c, &op,
                 "Invalid value: \"%.*s\": operator must be `Exists` when `key` is empty",
                 STR_ARG_SHORT(op_text));
+    }
     if (exists && value.doc)
         dra_invalid(c, &value, "must be empty for operator `Exists`");
-    if (effect.doc && !str_eq_c(effect_text, "NoSchedule") && !str_eq_c(effect_text, "NoExecute"))
+    if (effect.doc && !str_eq_c(effect_text, "NoSchedule") && !str_eq_c(effect_text, "NoExecute")) {
         dra_problem(c, &effect,
                 "Unsupported value: \"%.*s\": supported values: \"NoExecute\", \"NoSchedule\"",
                 STR_ARG_SHORT(effect_text));
+    }
 }
 
 static void check_mode(struct dra_check *c, const struct dra_at *at)
@@ -53,12 +56,13 @@ static void check_mode(struct dra_check *c, const struct dra_at *at)
     }
     if (!dra_check_integer(c, &count, &value))
         return;
-    if (all && value != 0)
+    if (all && value != 0) {
         dra_problem(c, &count,
                 "Invalid value: %lld: must not be specified when allocationMode is 'All'",
                 (long long)value);
-    else if (!all && value <= 0)
+    } else if (!all && value <= 0) {
         dra_problem(c, &count, "Invalid value: %lld: must be greater than zero", (long long)value);
+    }
 }
 
 static void check_ask(struct dra_check *c, const struct dra_at *at)
@@ -98,11 +102,12 @@ static void check_request(struct dra_check *c, const struct dra_at *at)
     if (name.doc)
         dra_check_label(c, &name);
     uint32_t count = dra_items(c, &subs, SUBREQUESTS_MAX);
-    if ((count > 0) == (exactly.doc != NULL))
+    if ((count > 0) == (exactly.doc != NULL)) {
         dra_problem(c, at, "%s: exactly one of `exactly` or `firstAvailable` is required",
                 exactly.doc ? "Invalid value" : "Required value");
-    else if (exactly.doc)
+    } else if (exactly.doc) {
         check_ask(c, &exactly);
+    }
     for (uint32_t i = 0; i < count; i++) {
         struct dra_at item = dra_at_item(&subs, i);
         struct dra_at admin = dra_at_field(&item, "adminAccess");
@@ -149,10 +154,11 @@ static void check_references(
     uint32_t count = dra_items(c, &list, REQUESTS_MAX);
     for (uint32_t i = 0; i < count; i++) {
         struct dra_at item = dra_at_item(&list, i);
-        if (dra_is_string(c, &item) && !request_exists(requests, item.doc->text))
+        if (dra_is_string(c, &item) && !request_exists(requests, item.doc->text)) {
             dra_invalid(c, &item,
                     "must be the name of a request in the claim or the name of a request and a "
                     "subrequest separated by '/'");
+        }
     }
     dra_check_unique(c, &list, NULL);
 }
@@ -165,9 +171,10 @@ static void check_constraint(
     check_references(c, at, requests);
     struct str match_text = dra_member(c, at, "matchAttribute", false, &match);
     struct str distinct_text = dra_member(c, at, "distinctAttribute", false, &distinct);
-    if (match.doc && distinct.doc)
+    if (match.doc && distinct.doc) {
         dra_problem(c, at,
                 "Invalid value: matchAttribute and distinctAttribute are mutually exclusive");
+    }
     if (!match.doc && !distinct.doc)
         dra_problem(c, at, "Required value: exactly one of matchAttribute, distinctAttribute");
     if (match.doc)

@@ -41,14 +41,15 @@ static void check_version(struct dra_check *c, const struct dra_at *at)
 static void check_scalar(struct dra_check *c, const struct dra_at *at, int kind)
 {
     int64_t ignored = 0;
-    if (kind == 0)
+    if (kind == 0) {
         (void)dra_check_integer(c, at, &ignored);
-    else if (kind == 1)
+    } else if (kind == 1) {
         (void)dra_check_bool(c, at);
-    else if (kind == 3)
+    } else if (kind == 3) {
         check_version(c, at);
-    else if (dra_is_string(c, at) && at->doc->text.len > VALUE_BYTES_MAX)
+    } else if (dra_is_string(c, at) && at->doc->text.len > VALUE_BYTES_MAX) {
         dra_problem(c, at, "Too long: may not be more than %d bytes", VALUE_BYTES_MAX);
+    }
 }
 
 /* Returns how many values the attribute holds. */
@@ -97,9 +98,10 @@ static void check_values(struct dra_check *c, const struct dra_at *list,
         has = has || quantity_cmp(&q, initial) == 0;
         last = q;
     }
-    if (count > 0 && !has)
+    if (count > 0 && !has) {
         dra_problem(
                 c, list, "Invalid value: default value is not valid according to the valid values");
+    }
 }
 
 /* q lies on min + n * step, all in 10^-9. */
@@ -138,14 +140,15 @@ static void check_range(struct dra_check *c, const struct dra_at *at, const stru
     if (!step_at.doc || !dra_check_quantity(c, &step_at, &step))
         return;
     struct quantity next = min;
-    if (quantity_sign(&step) <= 0)
+    if (quantity_sign(&step) <= 0) {
         dra_invalid(c, &step_at, "must be greater than zero");
-    else if (quantity_add(&next, &step) && quantity_cmp(&next, most) > 0)
+    } else if (quantity_add(&next, &step) && quantity_cmp(&next, most) > 0) {
         dra_invalid(c, &step_at, "one step above min is larger than capacity value");
-    else if (!on_grid(initial, &min, &step))
+    } else if (!on_grid(initial, &min, &step)) {
         dra_invalid(c, &step_at, "default is not a multiple of the step from min");
-    else if (max_at.doc && !on_grid(&max, &min, &step))
+    } else if (max_at.doc && !on_grid(&max, &min, &step)) {
         dra_invalid(c, &step_at, "max is not a multiple of the step from min");
+    }
 }
 
 static void check_capacity(struct dra_check *c, const struct dra_at *at, bool shareable)
@@ -212,19 +215,21 @@ static void check_entries(struct dra_check *c, const struct dra_at *at, bool sha
     uint32_t capacity_count = dra_entries(c, &capacity);
     uint32_t values = 0;
     bool list = false;
-    if (attribute_count + capacity_count > ENTRIES_MAX)
+    if (attribute_count + capacity_count > ENTRIES_MAX) {
         dra_problem(c, at,
                 "Invalid value: %u: the total number of attributes and capacities must "
                 "not exceed %d",
                 attribute_count + capacity_count, ENTRIES_MAX);
+    }
     for (uint32_t i = 0; i < attribute_count; i++) {
         struct dra_at item = dra_at_item(&attributes, i);
         dra_check_qualified(c, &item, item.key, false);
         values += check_attribute(c, &item, &list);
     }
-    if (list && values > VALUES_MAX)
+    if (list && values > VALUES_MAX) {
         dra_problem(
                 c, &attributes, "Too many: %u: must have at most %d values", values, VALUES_MAX);
+    }
     for (uint32_t i = 0; i < capacity_count; i++) {
         struct dra_at item = dra_at_item(&capacity, i);
         dra_check_qualified(c, &item, item.key, false);
@@ -257,14 +262,16 @@ void dra_check_device(struct dra_check *c, const struct dra_at *at, bool per_dev
     if (selector.doc)
         dra_check_node_selector(c, &selector, true);
     uint32_t nodes = present(at, ways);
-    if (per_device && nodes != 1)
+    if (per_device && nodes != 1) {
         dra_problem(c, at,
                 "Required value: exactly one of `nodeName`, `nodeSelector`, or "
                 "`allNodes` is required when `perDeviceNodeSelection` is set to true");
-    if (!per_device && nodes > 0)
+    }
+    if (!per_device && nodes > 0) {
         dra_problem(c, at,
                 "Forbidden: `nodeName`, `nodeSelector` and `allNodes` can only be set "
                 "when `perDeviceNodeSelection` is true");
+    }
 }
 
 static bool advanced(const struct dra_at *device)
@@ -292,11 +299,12 @@ static void check_devices(struct dra_check *c, const struct dra_at *devices, boo
         dra_check_device(c, &item, per_device);
         any_advanced = any_advanced || advanced(&item);
     }
-    if (any_advanced && count > DEVICES_ADVANCED_MAX && count <= DEVICES_MAX)
+    if (any_advanced && count > DEVICES_ADVANCED_MAX && count <= DEVICES_MAX) {
         dra_problem(c, devices,
                 "Too many: %u: must have at most %d items, since some device uses "
                 "taints, counters or list attributes",
                 count, DEVICES_ADVANCED_MAX);
+    }
     dra_check_unique(c, devices, "name");
 }
 
@@ -320,9 +328,10 @@ static void check_pool_numbers(struct dra_check *c, const struct dra_at *pool)
     struct dra_at generation = dra_at_field(pool, "generation");
     struct dra_at slices = dra_at_field(pool, "resourceSliceCount");
     int64_t value = 0;
-    if (dra_check_integer(c, &generation, &value) && value < 0)
+    if (dra_check_integer(c, &generation, &value) && value < 0) {
         dra_problem(c, &generation, "Invalid value: %lld: must be greater than or equal to zero",
                 (long long)value);
+    }
     value = 0;
     if ((!slices.doc || dra_check_integer(c, &slices, &value)) && value <= 0)
         dra_problem(c, &slices, "Invalid value: %lld: must be greater than zero", (long long)value);
@@ -349,10 +358,11 @@ void dra_check_slice(struct dra_check *c, const struct dra_at *root)
     (void)dra_member(c, &spec, "nodeName", false, &at);
     if (at.doc)
         dra_check_subdomain(c, &at, 253);
-    if (present(&spec, ways) != 1)
+    if (present(&spec, ways) != 1) {
         dra_problem(c, &spec,
                 "Invalid value: exactly one of `nodeName`, `nodeSelector`, "
                 "`allNodes`, `perDeviceNodeSelection` is required");
+    }
     if (selector.doc)
         dra_check_node_selector(c, &selector, true);
     if (devices.doc && devices.doc->count && sets.doc && sets.doc->count)

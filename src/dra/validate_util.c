@@ -36,10 +36,11 @@ void dra_problem(struct dra_check *c, const struct dra_at *at, const char *fmt, 
         return;
     }
     c->stop = true;
-    if (line)
+    if (line) {
         (void)err_set(c->err, -EINVAL, "line %" PRIu32 ": %s: %s", line, path, text);
-    else
+    } else {
         (void)err_set(c->err, -EINVAL, "%s: %s", path, text);
+    }
 }
 
 void dra_invalid(struct dra_check *c, const struct dra_at *at, const char *why)
@@ -68,10 +69,11 @@ struct str dra_member(struct dra_check *c, const struct dra_at *at, const char *
         bool required, struct dra_at *ret_at)
 {
     *ret_at = dra_at_field(at, field);
-    if (ret_at->doc && !dra_is_string(c, ret_at))
+    if (ret_at->doc && !dra_is_string(c, ret_at)) {
         ret_at->doc = NULL;
-    else if (required && (!ret_at->doc || ret_at->doc->text.len == 0))
+    } else if (required && (!ret_at->doc || ret_at->doc->text.len == 0)) {
         dra_problem(c, ret_at, "Required value");
+    }
     if (ret_at->doc && ret_at->doc->text.len == 0)
         ret_at->doc = NULL;
     return ret_at->doc ? ret_at->doc->text : STR_LIT("");
@@ -81,9 +83,10 @@ uint32_t dra_items(struct dra_check *c, const struct dra_at *at, uint32_t most)
 {
     if (!kind_is(c, at, DOC_ARRAY))
         return 0;
-    if (at->doc->count > most)
+    if (at->doc->count > most) {
         dra_problem(c, at, "Too many: %" PRIu32 ": must have at most %" PRIu32 " items",
                 at->doc->count, most);
+    }
     return at->doc->count;
 }
 
@@ -116,9 +119,10 @@ static bool is_label(struct str s)
     if (s.len == 0 || s.len > LABEL_MAX || !lower_or_digit(s.ptr[0]) ||
             !lower_or_digit(s.ptr[s.len - 1]))
         return false;
-    for (size_t i = 0; i < s.len; i++)
+    for (size_t i = 0; i < s.len; i++) {
         if (!lower_or_digit(s.ptr[i]) && s.ptr[i] != '-')
             return false;
+    }
     return true;
 }
 
@@ -140,9 +144,10 @@ static bool is_identifier(struct str s)
 {
     if (s.len == 0 || s.len > ID_MAX || (s.ptr[0] >= '0' && s.ptr[0] <= '9'))
         return false;
-    for (size_t i = 0; i < s.len; i++)
+    for (size_t i = 0; i < s.len; i++) {
         if (!lower_or_digit(s.ptr[i]) && !(s.ptr[i] >= 'A' && s.ptr[i] <= 'Z') && s.ptr[i] != '_')
             return false;
+    }
     return true;
 }
 
@@ -185,19 +190,20 @@ void dra_check_qualified(struct dra_check *c, const struct dra_at *at, struct st
     struct str id;
     dra_split_name(name, &domain, &id);
     bool slash = name.len > 0 && memchr(name.ptr, '/', name.len);
-    if (full && !slash)
+    if (full && !slash) {
         dra_problem(c, at, "Invalid value: \"%.*s\": must include a domain", STR_ARG_SHORT(name));
-    else if (slash && !is_subdomain(domain, DOMAIN_MAX))
+    } else if (slash && !is_subdomain(domain, DOMAIN_MAX)) {
         dra_problem(c, at,
                 "Invalid value: \"%.*s\": the domain must be a DNS subdomain of at most "
                 "63 characters",
                 STR_ARG_SHORT(name));
-    else if (!is_identifier(id))
+    } else if (!is_identifier(id)) {
         dra_problem(c, at,
                 "Invalid value: \"%.*s\": a valid C identifier must start with "
                 "alphabetic character or '_', followed by a string of alphanumeric "
                 "characters or '_', at most 32 in all",
                 STR_ARG_SHORT(name));
+    }
 }
 
 bool dra_check_quantity(struct dra_check *c, const struct dra_at *at, struct quantity *ret)
@@ -241,11 +247,12 @@ void dra_check_taint(struct dra_check *c, const struct dra_at *at)
         dra_invalid(c, &member, "must be no more than 63 bytes");
     struct str effect = dra_member(c, at, "effect", true, &member);
     if (member.doc && !str_eq_c(effect, "None") && !str_eq_c(effect, "NoSchedule") &&
-            !str_eq_c(effect, "NoExecute"))
+            !str_eq_c(effect, "NoExecute")) {
         dra_problem(c, &member,
                 "Unsupported value: \"%.*s\": supported values: \"NoExecute\", "
                 "\"NoSchedule\", \"None\"",
                 STR_ARG_SHORT(effect));
+    }
 }
 
 static void check_expression(struct dra_check *c, const struct dra_at *at)
@@ -308,12 +315,13 @@ void dra_check_opaque(struct dra_check *c, const struct dra_at *item)
     (void)dra_member(c, &opaque, "driver", true, &driver);
     if (driver.doc)
         dra_check_driver(c, &driver);
-    if (!parameters.doc)
+    if (!parameters.doc) {
         dra_problem(c, &parameters, "Required value");
-    else if (parameters.doc->kind != DOC_OBJECT)
+    } else if (parameters.doc->kind != DOC_OBJECT) {
         dra_problem(c, &parameters, "Invalid value: must be a valid JSON object");
-    else if (tree_bytes(parameters.doc) > 2 * (size_t)OPAQUE_BYTES_MAX)
+    } else if (tree_bytes(parameters.doc) > 2 * (size_t)OPAQUE_BYTES_MAX) {
         dra_problem(c, &parameters, "Too long: may not be more than %d bytes", OPAQUE_BYTES_MAX);
+    }
 }
 
 static void check_requirement(struct dra_check *c, const struct dra_at *at, bool is_field)
@@ -327,29 +335,31 @@ static void check_requirement(struct dra_check *c, const struct dra_at *at, bool
     size_t known = 0;
     while (known < (is_field ? 2 : 6) && !str_eq_c(op, operators[known]))
         known++;
-    if (member.doc && known == (is_field ? 2 : 6))
+    if (member.doc && known == (is_field ? 2 : 6)) {
         dra_invalid(c, &member, "not a valid selector operator");
-    else if (known < 2 && (count == 0 || (is_field && count != 1)))
+    } else if (known < 2 && (count == 0 || (is_field && count != 1))) {
         dra_problem(
                 c, &values, "Required value: must be specified when `operator` is 'In' or 'NotIn'");
-    else if ((known == 2 || known == 3) && count > 0)
+    } else if ((known == 2 || known == 3) && count > 0) {
         dra_problem(c, &values,
                 "Forbidden: may not be specified when `operator` is 'Exists' or "
                 "'DoesNotExist'");
-    else if ((known == 4 || known == 5) && count != 1)
+    } else if ((known == 4 || known == 5) && count != 1) {
         dra_problem(c, &values,
                 "Required value: must be specified single value when `operator` is "
                 "'Lt' or 'Gt'");
+    }
 }
 
 void dra_check_node_selector(struct dra_check *c, const struct dra_at *at, bool one_term)
 {
     struct dra_at terms = dra_at_field(at, "nodeSelectorTerms");
     uint32_t count = dra_items(c, &terms, UINT32_MAX);
-    if (count == 0 || (one_term && count != 1))
+    if (count == 0 || (one_term && count != 1)) {
         dra_problem(c, &terms,
                 count == 0 ? "Required value: must have at least one node selector term"
                            : "Invalid value: must have exactly one term");
+    }
     for (uint32_t i = 0; i < count; i++) {
         struct dra_at term = dra_at_item(&terms, i);
         for (int is_field = 0; is_field < 2; is_field++) {

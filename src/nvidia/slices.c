@@ -81,9 +81,10 @@ static void add_resources(const struct mig_model *m, struct counters *c)
     }
     if (kinds[0])
         kinds[0]->total = m->sm_visible;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         if (kinds[i])
             total_raise(m, kinds[i]);
+    }
 }
 
 static void add_engines(const struct mig_model *m, struct counters *c)
@@ -93,9 +94,10 @@ static void add_engines(const struct mig_model *m, struct counters *c)
     for (unsigned e = 0; e < MIG_ENGINE_COUNT; e++) {
         struct counter *counter = counter_add(c, engine_counters[e], -1);
         counter->total = m->engine_totals[e];
-        for (unsigned p = 0; p < m->profile_count; p++)
+        for (unsigned p = 0; p < m->profile_count; p++) {
             if (m->profiles[p].engines_known)
                 counter->takes[p] = m->profiles[p].engines[e];
+        }
     }
 }
 
@@ -142,9 +144,10 @@ char *nvidia_slices_device_name(
     const struct mig_profile *p = &gpu->model->profiles[profile];
     char name[NAME_BYTES];
     size_t len = 0;
-    for (const char *c = p->name; *c && len + 1 < sizeof name; c++)
+    for (const char *c = p->name; *c && len + 1 < sizeof name; c++) {
         if (*c != '.')
             name[len++] = *c == '+' ? '-' : *c; /* profile names are lower case */
+    }
     name[len] = '\0';
     (void)snprintf(ret_name, NVIDIA_DEVICE_NAME_MAX, "gpu-%u-mig-%.24s-%u-%u", gpu->minor, name,
             p->gi_profile_id, start);
@@ -311,10 +314,12 @@ static void emit_devices(struct json_writer *w, const struct nvidia_slices_node 
     jw_array(w);
     if (gpu->whole)
         whole_device(w, node, gpu);
-    for (unsigned p = 0; p < gpu->model->profile_count; p++)
-        for (unsigned start = 0; start < MIG_UNITS_MAX; start++)
+    for (unsigned p = 0; p < gpu->model->profile_count; p++) {
+        for (unsigned start = 0; start < MIG_UNITS_MAX; start++) {
             if (gpu->model->profiles[p].starts >> start & 1)
                 mig_device(w, node, gpu, p, start);
+        }
+    }
     jw_array_end(w);
 }
 
@@ -341,10 +346,11 @@ void nvidia_slices_emit(
     jw_kv_i64(w, "generation", node->generation);
     jw_kv_u64(w, "resourceSliceCount", nvidia_slices_count(node));
     jw_object_end(w);
-    if (index < counter_slices(node))
+    if (index < counter_slices(node)) {
         emit_sets(w, node, index);
-    else
+    } else {
         emit_devices(w, node, &node->gpus[index - counter_slices(node)]);
+    }
     jw_object_end(w);
     jw_object_end(w);
 }

@@ -15,11 +15,12 @@ static void put_device(struct prng *r, struct buf *out, unsigned i, unsigned val
     buf_printf(out,
             "%s{\"name\":\"d-%u\",\"attributes\":{\"k\":{\"int\":%u},\"numa\":{\"int\":%u}}",
             i ? "," : "", i, (unsigned)prng_below(r, 3), (unsigned)prng_below(r, values));
-    if (prng_chance_ppm(r, 500000))
+    if (prng_chance_ppm(r, 500000)) {
         buf_printf(out,
                 ",\"consumesCounters\":[{\"counterSet\":\"s-%u\",\"counters\":{\"c\":{"
                 "\"value\":\"%u\"}}}]",
                 (unsigned)prng_below(r, 2), 1 + (unsigned)prng_below(r, 3));
+    }
     buf_puts(out, "}");
 }
 
@@ -44,9 +45,10 @@ static void make(uint64_t seed, bool walk, struct buf *out)
             "\"spec\":{\"driver\":\"e.x\",\"nodeName\":\"n\",\"pool\":{\"name\":\"p\","
             "\"resourceSliceCount\":2},\"sharedCounters\":[",
             walk ? "true" : "false");
-    for (unsigned i = 0; i < 2; i++)
+    for (unsigned i = 0; i < 2; i++) {
         buf_printf(out, "%s{\"name\":\"s-%u\",\"counters\":{\"c\":{\"value\":\"%u\"}}}",
                 i ? "," : "", i, 2 + (unsigned)prng_below(&r, 6));
+    }
     buf_puts(out,
             "]}},{\"metadata\":{\"name\":\"s\"},\"spec\":{\"driver\":\"e.x\",\"nodeName\":\"n\","
             "\"pool\":{\"name\":\"p\",\"resourceSliceCount\":2},\"devices\":[");
@@ -61,9 +63,10 @@ static void make(uint64_t seed, bool walk, struct buf *out)
         for (unsigned i = 0; i < requests; i++)
             put_request(&r, out, i);
         buf_puts(out, "]");
-        if (prng_chance_ppm(&r, 600000))
+        if (prng_chance_ppm(&r, 600000)) {
             buf_printf(out, ",\"constraints\":[{\"%s\":\"e.x/numa\"}]",
                     prng_chance_ppm(&r, 700000) ? "matchAttribute" : "distinctAttribute");
+        }
         buf_puts(out, "}}}");
     }
     buf_puts(out, "]}");

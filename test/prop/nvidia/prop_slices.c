@@ -70,10 +70,11 @@ static struct dra_engine *engine_with(struct world *w, const struct mig_layout *
     struct dra_engine *e = dra_engine_new(w->store, &setup);
     struct dra_allocated taken[MIG_INSTANCES_MAX] = {0};
     const struct dra_slice *slice = dra_slice_at(w->store, 0);
-    for (unsigned i = 0; i < layout->count; i++)
+    for (unsigned i = 0; i < layout->count; i++) {
         taken[i] = (struct dra_allocated){.driver = slice->driver,
                 .pool = slice->pool,
                 .device = name_of(w, layout->instances[i].profile, layout->instances[i].start)};
+    }
     struct dra_claim claim = {.allocated_count = layout->count, .allocated = taken};
     struct err err = {0};
     assert_int_equal(dra_engine_take(e, &claim, &err), 0);
@@ -102,9 +103,10 @@ static unsigned check_layout(struct world *w, const struct mig_layout *layout)
                 cand++;
             struct dra_undo undo;
             int r = dra_device_allocate(&s, &(struct dra_spot){0}, cand, false, &undo);
-            if (r != (fits >> start & 1))
+            if (r != (fits >> start & 1)) {
                 fail_msg("%s: %s at %u: allocator %d, layout %d, units used %x", w->model->key,
                         w->model->profiles[p].name, start, r, fits >> start & 1, layout->used);
+            }
             if (r)
                 dra_device_release(&s, &undo);
             checked++;
@@ -124,9 +126,10 @@ static unsigned check_model(const struct mig_model *model, unsigned every)
     unsigned checked = check_layout(&w, &empty);
     unsigned index = 0;
     mig_layout_iter_init(&it, model, model->profiles_all);
-    while (mig_layout_iter_next(&it))
+    while (mig_layout_iter_next(&it)) {
         if (index++ % every == 0)
             checked += check_layout(&w, &it.layout);
+    }
     print_message("%s: %u layouts, %u questions\n", model->key, index / every + 1, checked);
     world_clear(&w);
     return checked;
@@ -148,9 +151,10 @@ static void test_a30_exhaustive(void **state)
 static void test_all_models(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < mig_model_count(); i++)
+    for (unsigned i = 0; i < mig_model_count(); i++) {
         if (mig_model_get(i)->profile_count > 0)
             (void)check_model(mig_model_get(i), 5);
+    }
 }
 
 /* The whole GPU keeps out every instance, and the other way round. */

@@ -64,9 +64,10 @@ static void test_hopeless_count(void **state)
     buf_puts(&line, "{" NODE "," CLASSES ",\"slices\":[{\"metadata\":{\"name\":\"s\"},\"spec\":{"
                     "\"driver\":\"e.x\",\"nodeName\":\"n\",\"pool\":{\"name\":\"p\","
                     "\"resourceSliceCount\":1},\"devices\":[");
-    for (unsigned i = 0; i < 30; i++)
+    for (unsigned i = 0; i < 30; i++) {
         buf_printf(&line, "%s{\"name\":\"d-%u\",\"attributes\":{\"numa\":{\"int\":%u}}}",
                 i ? "," : "", i, i % 2);
+    }
     buf_puts(&line,
             "]}}],\"claims\":[{\"metadata\":{\"name\":\"c\"},\"spec\":{\"devices\":{"
             "\"requests\":[" EXACT("r", ",\"count\":16") "],\"constraints\":[{"
