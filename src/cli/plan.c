@@ -214,6 +214,12 @@ static int load(struct job *j, struct err *reterr)
         return err_set(reterr, -EINVAL, "--history is shorter than --step");
     if (load_policy(j, reterr) < 0)
         return reterr->code;
+    if (o->prometheus != NULL && j->step_ns > j->policy->stale_after_ns) {
+        char most[64];
+        return err_set(reterr, -EINVAL,
+                "--step: '%s': the policy takes readings older than %s for stale", o->step,
+                civil_format_duration(j->policy->stale_after_ns, most));
+    }
     return load_prices(j, reterr);
 }
 

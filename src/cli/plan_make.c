@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOURS_A_DAY = 24, TEXT_MAX = 16384 };
+enum { HOURS_A_DAY = 24, TEXT_MAX = 16384, IDLE_NAMES = 6 };
 
 /* What the readings say of an owner's pods, or of a node. */
 struct seen {
@@ -351,32 +351,65 @@ static void add_node_item(struct maker *m, const struct core_action *action)
     memcpy(item->evidence, d->evidence, sizeof item->evidence);
 }
 
-/* A node on whose GPUs nobody is: gone, it saves its price. */
+static bool is_idle(const struct maker *m, uint32_t n)
+{
+    return m->node_pods[n] == 0 && !m->node_occupied[n];
+}
+
+static bool is_idle_alike(const struct maker *m, uint32_t a, uint32_t b)
+{
+    const struct core_node_fact *x = &m->w->nodes[a].node, *y = &m->w->nodes[b].node;
+    return is_idle(m, b) && x->gpu == y->gpu && x->gpu_count == y->gpu_count &&
+           x->microusd_per_hour == y->microusd_per_hour && x->purchase == y->purchase;
+}
+
+/* Nodes of one kind on whose GPUs nobody is: gone, they save their price. */
+static void add_idle_item(struct maker *m, uint32_t first)
+{
+    const struct core_node_fact *f = &m->w->nodes[first].node;
+    struct buf names = BUF_INIT(TEXT_MAX);
+    uint32_t count = 0;
+    uint64_t readings = 0;
+    int64_t shortest_ns = INT64_MAX;
+    for (uint32_t n = first; n < m->w->node_count; n++) {
+        const struct seen *s = &m->nodes[n];
+        if (!is_idle_alike(m, first, n))
+            continue;
+        if (count++ < IDLE_NAMES)
+            buf_printf(&names, "%s%.*s", count > 1 ? ", " : "", STR_ARG(m->w->nodes[n].node.name));
+        readings += s->readings;
+        shortest_ns = num_min_i64(shortest_ns, s->last_wall_ns - s->first_wall_ns);
+    }
+    if (count > IDLE_NAMES)
+        buf_printf(&names, ", %u more", count - IDLE_NAMES);
+    bool long_seen = readings > 0 && shortest_ns >= m->in->policy->min_history_ns;
+    struct report_plan_item *item = &m->items[m->p->item_count++];
+    *item = (struct report_plan_item){.subject = str_from(arena_printf(m->a, "Node%s %.*s",
+                                              count > 1 ? "s" : "", STR_ARG(buf_str(&names)))),
+            .change = "idle",
+            .reason = core_reason_name(CORE_REASON_SCALE_DOWN),
+            .from = str_from(arena_printf(m->a, "%u x %u %s without a pod", count, f->gpu_count,
+                    model_gpu_get(f->gpu)->key)),
+            .to = STR_LIT("removed by whoever made them"),
+            .why = readings > 0 ? str_from(arena_printf(m->a,
+                                          "nobody was on their GPUs in %llu readings",
+                                          (unsigned long long)readings))
+                                : STR_LIT("nobody is on their GPUs now; there are no readings"),
+            .saving_microusd_per_day = f->microusd_per_hour * HOURS_A_DAY * count,
+            .certainty = long_seen ? REPORT_CERTAIN_PROVEN : REPORT_CERTAIN_UNPROVEN,
+            .samples = readings,
+            .history_ns = shortest_ns};
+    buf_clear(&names);
+}
+
 static void add_idle_items(struct maker *m)
 {
     for (uint32_t n = 0; n < m->w->node_count; n++) {
-        const struct core_node_fact *f = &m->w->nodes[n].node;
-        const struct seen *s = &m->nodes[n];
-        if (m->node_pods[n] > 0 || m->node_occupied[n])
-            continue;
-        bool long_seen = s->readings > 0 &&
-                         s->last_wall_ns - s->first_wall_ns >= m->in->policy->min_history_ns;
-        struct report_plan_item *item = &m->items[m->p->item_count++];
-        *item = (struct report_plan_item){
-                .subject = str_from(arena_printf(m->a, "Node %.*s", STR_ARG(f->name))),
-                .change = "idle",
-                .reason = core_reason_name(CORE_REASON_SCALE_DOWN),
-                .from = str_from(arena_printf(
-                        m->a, "%u x %s without a pod", f->gpu_count, model_gpu_get(f->gpu)->key)),
-                .to = STR_LIT("removed by whoever made it"),
-                .why = str_from(arena_printf(m->a,
-                        s->readings > 0 ? "nobody was on its GPUs in %llu readings"
-                                        : "nobody is on its GPUs now; there are no readings",
-                        (unsigned long long)s->readings)),
-                .saving_microusd_per_day = f->microusd_per_hour * HOURS_A_DAY,
-                .certainty = long_seen ? REPORT_CERTAIN_PROVEN : REPORT_CERTAIN_UNPROVEN,
-                .samples = s->readings,
-                .history_ns = s->last_wall_ns - s->first_wall_ns};
+        bool first = is_idle(m, n);
+        for (uint32_t before = 0; before < n && first; before++)
+            first = !is_idle_alike(m, n, before);
+        if (first)
+            add_idle_item(m, n);
     }
 }
 
@@ -439,6 +472,21 @@ static void add_left(struct maker *m, struct str subject, const char *reason, st
     m->left[m->p->left_count++] = (struct report_plan_left){subject, reason, why, cost, pods};
 }
 
+/* A class that was guessed can be put right by who knows better. */
+static struct str why_left(
+        const struct maker *m, const struct core_owner_fact *o, const struct core_decision *d)
+{
+    if (d == NULL)
+        return STR_LIT("no readings of its pods");
+    if (d->reason == CORE_REASON_GUARD_LATENCY && o->class_declared == MODEL_CLASS_UNKNOWN) {
+        return str_from(arena_printf(m->a,
+                "its use looks latency-sensitive; if it is not, label its pods %s=interactive or "
+                "=batch",
+                CTL_KEY_CLASS));
+    }
+    return d->text;
+}
+
 static void add_owners_left(struct maker *m)
 {
     for (uint32_t i = 0; i < m->w->owner_count; i++) {
@@ -467,7 +515,7 @@ static void add_owners_left(struct maker *m)
         if (m->p->item_count > items)
             continue;
         add_left(m, owner_subject(m, i), core_reason_name(d != NULL ? d->reason : none.reason),
-                d != NULL ? d->text : STR_LIT("no readings of its pods"), cost, pods);
+                why_left(m, o, d), cost, pods);
     }
 }
 

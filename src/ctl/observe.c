@@ -109,8 +109,11 @@ static void add_syncs(struct run *r)
 /* -- what came of a step ------------------------------------------------------------------------
  */
 
+/* That it was asleep while it learned is no decision about anybody. */
 static void keep_decision(struct run *r, const struct core_decision *d)
 {
+    if (d->reason == CORE_REASON_GUARD_SUSPENDED)
+        return;
     uint64_t subject = d->owner != 0 ? d->owner : d->pod != 0 ? d->pod : d->node;
     uint64_t key = subject * 31 + (uint64_t)d->change + 1;
     uint32_t i = map_u64_find(&r->seen, key);
@@ -361,9 +364,19 @@ static void begin(struct run *r)
     add_objects(r);
 }
 
+/* Today is when the core's next regular decision is due: up to CTL_OBSERVE_DECIDE_NS after the last
+ * reading. */
+static int64_t today_ns(const struct run *r)
+{
+    const struct ctl_history *h = r->o->history;
+    if (h == NULL || h->count == 0)
+        return r->o->wall_ns;
+    return num_max_i64(r->o->wall_ns, h->readings[h->count - 1].wall_ns + CTL_OBSERVE_DECIDE_NS);
+}
+
 static void today(struct run *r)
 {
-    int64_t now = r->o->wall_ns;
+    int64_t now = today_ns(r);
     r->today = true;
     add_solutions(r);
     for (uint32_t i = 0; i < r->w->pod_count; i++)
@@ -385,7 +398,7 @@ static void today(struct run *r)
 int ctl_observe(struct arena *a, const struct ctl_observe_options *o,
         struct ctl_observation *ret_observation, struct err *reterr)
 {
-    const struct core_options options = {.seed = o->seed};
+    const struct core_options options = {.seed = o->seed, .decide_every_ns = CTL_OBSERVE_DECIDE_NS};
     struct run r = {.o = o, .w = o->world, .a = a, .scratch = arena_new((size_t)1 << 30)};
     struct policy asleep = *o->policy;
     asleep.suspend = true;

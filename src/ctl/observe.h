@@ -40,6 +40,9 @@ struct ctl_observation {
     const char *violation; /* a check that failed, or NULL */
 };
 
+/* Between the core's regular decisions; a recording's header says it too. */
+#define CTL_OBSERVE_DECIDE_NS INT64_C(300000000000)
+
 /* Runs it.  -EPROTO when a check of the core failed (the text names it). */
 int ctl_observe(struct arena *a, const struct ctl_observe_options *o,
         struct ctl_observation *ret_observation, struct err *reterr);
