@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "kube/item-priv.h"
 #include "kube/split.h"
+#include "kube/watch-priv.h"
 #include "os/log.h"
 
 #include <assert.h>
@@ -243,11 +244,15 @@ static int on_event(void *user, struct str json)
     return r;
 }
 
-static int on_body(void *user, struct str chunk)
+int watch_take(struct kube_watch *w, struct str chunk)
 {
-    struct kube_watch *w = user;
     w->stats.bytes += chunk.len;
     return kube_split_feed(&w->split, chunk, &w->fault);
+}
+
+static int on_body(void *user, struct str chunk)
+{
+    return watch_take(user, chunk);
 }
 
 /* The server has taken the watch: from here on it is followed. */
