@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
+enum { COPY_NODES_MAX = 4096 };
+
 /* What all expanders get. */
 struct macro_call {
     struct arena *arena;
@@ -268,12 +270,49 @@ static int macro_transform_map_entry(struct macro_call *m, struct cel_expr **ret
     return make_map(m, true, ret_expr);
 }
 
+/* How many nodes `e` has, counted up to `limit`. */
+static uint32_t node_count(const struct cel_expr *e, uint32_t limit)
+{
+    uint32_t count = 1;
+    if (e == NULL || limit == 0)
+        return 0;
+    const struct cel_expr *parts[5] = {NULL};
+    struct cel_expr *const *items = NULL;
+    uint32_t item_count = 0;
+    if (e->kind == CEL_EXPR_SELECT) {
+        parts[0] = e->select.operand;
+    } else if (e->kind == CEL_EXPR_CALL) {
+        parts[0] = e->call.target;
+        items = e->call.args;
+        item_count = e->call.arg_count;
+    } else if (e->kind == CEL_EXPR_LIST || e->kind == CEL_EXPR_MAP) {
+        items = e->kind == CEL_EXPR_LIST ? e->list.items : e->map.items;
+        item_count = e->kind == CEL_EXPR_LIST ? e->list.count : 2 * e->map.count;
+    } else if (e->kind == CEL_EXPR_FOLD) {
+        parts[0] = e->fold->range;
+        parts[1] = e->fold->init;
+        parts[2] = e->fold->condition;
+        parts[3] = e->fold->step;
+        parts[4] = e->fold->result;
+    }
+    for (int i = 0; i < 5 && count < limit; i++)
+        count += node_count(parts[i], limit - count);
+    for (uint32_t i = 0; i < item_count && count < limit; i++)
+        count += node_count(items[i], limit - count);
+    return count;
+}
+
 /* target.hasValue() ? BODY : optional.none(), the variable bound to target.value() in BODY. */
 static int make_optional_map(struct macro_call *m, bool wrap, struct cel_expr **ret_expr)
 {
     if (m->args[0]->kind != CEL_EXPR_IDENT) {
         return err_set_at(m->err, -EINVAL, m->args[0]->at,
                 "%s() variable name must be a simple identifier", wrap ? "optMap" : "optFlatMap");
+    }
+    /* The copy doubles a chain of these at each step. */
+    if (node_count(m->target, COPY_NODES_MAX) == COPY_NODES_MAX) {
+        return err_set_at(m->err, -ENOTSUP, m->at,
+                "an optMap() target of more than %d nodes is not supported", COPY_NODES_MAX);
     }
     struct cel_expr *value = member_call(m, "value", cel_expr_copy(m->arena, m->target));
     struct cel_expr *body = make_bind(m, m->args[0]->ident.name, value, m->args[1]);
