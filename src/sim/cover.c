@@ -83,6 +83,8 @@ static void count_visits(struct sim_world *w, const struct core_rollout_status *
     }
 }
 
+enum { RARE_WEIGHT = 8 };
+
 static bool is_write_fault(unsigned f)
 {
     return f <= SIM_FAULT_UNKNOWN_LOST;
@@ -276,11 +278,13 @@ static bool waits_at(enum sim_fault f, unsigned step, unsigned state)
 
 bool sim_cover_lie_in_wait(struct sim_world *w, struct prng *rng, enum sim_fault f)
 {
-    uint32_t *cells[CORE_STEP_COUNT * CORE_ROLLOUT_STATE_COUNT] = {0};
+    uint32_t *cells[RARE_WEIGHT * CORE_STEP_COUNT * CORE_ROLLOUT_STATE_COUNT] = {0};
     uint32_t count = 0;
     for (unsigned step = 0; step < CORE_STEP_COUNT; step++) {
         for (unsigned state = 0; state < CORE_ROLLOUT_STATE_COUNT; state++) {
-            if (waits_at(f, step, state))
+            /* Few nodes are given up with pods on them. */
+            bool rare = f == SIM_FAULT_XID_APPLICATION && state == CORE_ROLLOUT_ABANDONED;
+            for (unsigned i = 0; i < (rare ? RARE_WEIGHT : 1) && waits_at(f, step, state); i++)
                 cells[count++] = &w->ambushes[step][state];
         }
     }
