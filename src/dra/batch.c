@@ -217,10 +217,11 @@ void dra_batch_eval(struct str line, struct buf *out)
     const struct doc *object = r ? NULL : doc_get(b.doc, "device");
     if (!r && (!expr || expr->kind != DOC_STRING || !object || object->kind != DOC_OBJECT))
         r = err_set(&b.err, -EINVAL, "expected expr, a string, and device, an object");
+    struct str text = expr && expr->kind == DOC_STRING ? expr->text : STR_LIT("");
     r = r ? r : dra_store_device(b.store, object, &device, &driver, &b.err);
     if (r) {
         eval_answer(out, r == -ENOTSUP ? "unsupported" : "runtime-error", b.err.text, NULL);
-    } else if ((r = dra_selector_compile(expr->text, b.arena, &program, &b.err)) != 0) {
+    } else if ((r = dra_selector_compile(text, b.arena, &program, &b.err)) != 0) {
         eval_answer(out, r == -ENOTSUP ? "unsupported" : "compile-error", b.err.text, NULL);
     } else {
         eval_device(&b, program, device, driver, out);

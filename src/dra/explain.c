@@ -484,10 +484,11 @@ static void funnel(struct explain *x, const struct dra_input *input, struct dra_
 {
     struct err err = {0};
     struct dra_search s = {.e = x->e, .node = input->node, .arena = arena_new(0), .err = &err};
-    x->s = &s;
+    x->s = &s; /* cppcheck-suppress autoVariables ; taken back below */
     int r = dra_search_prepare(&s, input);
     if (!s.view || s.view->code) {
         (void)arena_free(s.arena);
+        x->s = NULL;
         return;
     }
     note_pools(x);
@@ -503,6 +504,7 @@ static void funnel(struct explain *x, const struct dra_input *input, struct dra_
     mem_free(s.derived_values);
     map_u64_clear(&s.derived);
     (void)arena_free(s.arena);
+    x->s = NULL;
 }
 
 void dra_explain(struct dra_engine *e, const struct dra_node *node, const struct dra_claim *claim,

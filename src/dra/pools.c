@@ -357,11 +357,9 @@ static struct dra_view *view_build(struct gather *g)
 {
     struct arena *a = g->e->arena;
     struct dra_view *view = ARENA_NEW(a, struct dra_view);
-    struct err err = {0};
-    g->err = &err;
     view->code = gather_slices(g);
     if (view->code) {
-        view->error = arena_printf(a, "%s", err.text);
+        view->error = arena_printf(a, "%s", g->err->text);
         return view;
     }
     view->pools = ARENA_ARRAY(a, struct dra_pool_view, g->group_count);
@@ -386,7 +384,8 @@ struct dra_view *dra_view_get(struct dra_engine *e, const struct dra_node *node)
     uint32_t found = map_u64_find(&e->views, (uintptr_t)node);
     if (found != MAP_NONE)
         return e->view_items[found];
-    struct gather g = {.e = e, .node = node};
+    struct err err = {0};
+    struct gather g = {.e = e, .node = node, .err = &err};
     struct dra_view *view = view_build(&g);
     for (uint32_t i = 0; i < g.group_count; i++)
         mem_free(g.groups[i].slices);
