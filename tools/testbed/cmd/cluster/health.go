@@ -14,8 +14,9 @@ import (
 
 // prober asks components whether they are well.
 type prober struct {
-	s      *state
-	client *http.Client
+	s     *state
+	etcd  *http.Client // with the client certificate that etcd wants
+	plain *http.Client
 }
 
 func newProber(s *state) (*prober, error) {
@@ -25,16 +26,18 @@ func newProber(s *state) (*prober, error) {
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(ca)
-	// etcd wants the certificate; the others take it as one of an unknown user, and their health
-	// needs none.
 	cert, err := tls.LoadX509KeyPair(s.pki("etcd-client.crt"), s.pki("etcd-client.key"))
 	if err != nil {
 		return nil, err
 	}
-	transport := &http.Transport{TLSClientConfig: &tls.Config{
-		RootCAs: pool, Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12,
-	}}
-	return &prober{s, &http.Client{Transport: transport, Timeout: 5 * time.Second}}, nil
+	client := func(certificates ...tls.Certificate) *http.Client {
+		return &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
+			TLSClientConfig: &tls.Config{
+				RootCAs: pool, Certificates: certificates, MinVersion: tls.VersionTLS12,
+			},
+		}}
+	}
+	return &prober{s, client(cert), client()}, nil
 }
 
 // ask returns nil when the component says that it is well.
@@ -46,7 +49,11 @@ func (p *prober) ask(c *component) error {
 	if c.name == "apiserver" {
 		request.Header.Set("Authorization", "Bearer "+p.s.Tokens["admin"])
 	}
-	response, err := p.client.Do(request)
+	client := p.plain
+	if c.name == "etcd" {
+		client = p.etcd
+	}
+	response, err := client.Do(request)
 	if err != nil {
 		return err
 	}
