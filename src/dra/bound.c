@@ -116,7 +116,7 @@ static int eligible(struct dra_search *s, struct dra_ask_run *ask, uint32_t cand
         return 0;
     struct dra_claim_run *claim = &s->claims[ask->claim];
     for (uint32_t i = 0; i < claim->claim->constraint_count; i++) {
-        struct cel_value value;
+        struct cel_value value = {0};
         if (!(ask->constraints >> i & 1))
             continue;
         r = dra_constraint_value(s, &claim->claim->constraints[i], ask, cand, &value);

@@ -223,7 +223,7 @@ static void narrow(struct dra_search *s, struct dra_constraint_run *c, const str
 int dra_constraint_add(struct dra_search *s, struct dra_constraint_run *c,
         const struct dra_ask_run *ask, uint32_t cand)
 {
-    struct cel_value value;
+    struct cel_value value = {0};
     int r = dra_constraint_value(s, c->constraint, ask, cand, &value);
     if (r <= 0)
         return r;

@@ -253,7 +253,7 @@ static void check_constraint(struct explain *x, const struct dra_ask_run *ask, u
         uint32_t cand, struct finding *f)
 {
     const struct dra_constraint *c = &x->s->claims[ask->claim].claim->constraints[constraint];
-    struct cel_value value;
+    struct cel_value value = {0};
     struct err err = {0};
     struct err *kept = x->s->err;
     x->s->err = &err;
