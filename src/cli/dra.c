@@ -111,6 +111,10 @@ static int run_allocate(const struct cli_call *call, struct err *reterr)
     if (!o->node && !o->all_nodes)
         return err_set(reterr, -EINVAL, "expected --node or --all-nodes");
     int rc = cli_dra_load(o, &world, reterr);
+    if (!rc && world.claim_count > DRA_RUN_CLAIMS_MAX) {
+        rc = err_set(reterr, -E2BIG, "%s: %u unallocated claims; choose one with --claim", o->file,
+                world.claim_count);
+    }
     struct dra_engine *e = rc ? NULL : cli_dra_engine(o, &world, reterr);
     if (!e) {
         cli_dra_clear(&world);

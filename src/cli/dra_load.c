@@ -171,10 +171,6 @@ static int choose_claims(
         return o->claim ? err_set(reterr, -EINVAL, "%s: no claim %s", o->file, o->claim)
                         : err_set(reterr, -EINVAL, "%s: no unallocated claim", o->file);
     }
-    if (w->claim_count > DRA_RUN_CLAIMS_MAX) {
-        return err_set(
-                reterr, -E2BIG, "%s: %u claims; choose one with --claim", o->file, w->claim_count);
-    }
     return 0;
 }
 
