@@ -34,6 +34,7 @@ check() {
 
 check help --help
 check simulate simulate --help
+check plan plan --help
 check explain explain --help
 check replay replay --help
 check dra dra --help
@@ -42,6 +43,9 @@ check lint lint --help
 check policy policy --help
 check policy_show help policy show
 check mig mig --help
+check dra_allocate dra allocate --help
+check dra_eval dra eval --help
+check dra_lint dra lint --help
 check version version --help
 echo "1..$number"
 exit $failed

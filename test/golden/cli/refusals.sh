@@ -131,6 +131,12 @@ tape policy.jsonl "${step}[{\"kind\":\"policy\",\"policy\":\"spec: 4\"}]}"
 tape empty.jsonl '{}'
 tape source.jsonl "${step}[]}"
 
+printf '{"kind":"Node","metadata":{"name":"a"' >torn.json
+printf '{"apiVersion":"v1","kind":"Node","metadata":{}}\n' >nameless.json
+printf '{"apiVersion":"v1","kind":"Node","metadata":{"name":"a","uid":"1"}}\n' >plain.json
+printf 'apiVersion: v1\nkind: Config\nclusters: []\n' >kubeconfig
+printf '{"driver":"d","device":"x"' >device.json
+
 r="--report report.html --record run.gz"
 # shellcheck disable=SC2086 # $r is a list of words
 {
@@ -155,7 +161,9 @@ refuse "huge.csv: line 2" simulate --trace genai:huge.csv $r
 refuse "empty" simulate --trace genai:empty $r
 refuse "broken.gz" simulate --trace genai:broken.gz $r
 refuse "nope.csv" simulate --trace genai:nope.csv $r
-refuse "expected genai:FILE or openb:NODES,PODS" simulate --trace fgd:x $r
+refuse "expected genai:FILE, openb:NODES,PODS or recorded:FILE" simulate --trace fgd:x $r
+refuse "nope.jsonl" simulate --trace recorded:nope.jsonl $r
+refuse "version.jsonl: line 1" simulate --trace recorded:version.jsonl $r
 refuse "expected openb:NODES,PODS" simulate --trace openb:x $r
 refuse "prices.csv: line 2" simulate --prices prices.csv $r
 refuse "double.yaml: line 2" simulate --scenario double.yaml $r
@@ -196,6 +204,40 @@ for file in torn kind uid nan huge key sample enum policy empty; do
     refuse "$file.jsonl: line 2" replay "$file.jsonl"
     refuse "$file.jsonl: line 2" explain "$file.jsonl" all
 done
+refuse "did you mean --prometheus" plan --promethius http://x $r
+refuse "nope.json" plan --file nope.json $r
+refuse "torn.json" plan --file torn.json $r
+refuse "nameless.json: " plan --file nameless.json $r
+refuse "empty: holds no objects" plan --file empty $r
+refuse "torn.yaml" plan --file torn.yaml $r
+refuse "--file excludes --kubeconfig" plan --file plain.json --kubeconfig kubeconfig $r
+refuse "--file has no exporters" plan --file plain.json --watch 5m $r
+for option in history step timeout watch; do
+    refuse "--$option: '1 fortnight': expected a duration" plan "--$option" "1 fortnight" $r
+    refuse "--$option: '-5m'" plan "--$option" -5m $r
+done
+refuse "--history is shorter than --step" plan --file plain.json --history 1h --step 2h $r
+refuse "--metrics: 'all': expected one of auto, exporters, none" plan --metrics all $r
+refuse "nope.csv" plan --file plain.json --prices nope.csv $r
+refuse "price_nan.csv: line 2" plan --file plain.json --prices price_nan.csv $r
+refuse "unit_policy.yaml: line" plan --file plain.json --policy unit_policy.yaml $r
+refuse "nope" plan --kubeconfig nope $r
+refuse "kubeconfig" plan --kubeconfig kubeconfig $r
+refuse "did you mean --strict" lint --strikt
+refuse "nope.yaml" lint nope.yaml
+refuse "--as: 'x': expected one of" lint --as x torn.yaml
+refuse "did you mean 'explain'" dra explian
+refuse "did you mean --file" dra explain --flie plain.json
+refuse "--file FILE is missing" dra explain
+for verb in explain lint "allocate --all-nodes"; do
+    refuse "nope.json" dra $verb --file nope.json
+    refuse "torn.json" dra $verb --file torn.json
+    refuse "double.yaml: " dra $verb --file double.yaml
+done
+refuse "expected --node or --all-nodes" dra allocate --file plain.json
+refuse "expected one of incubating, experimental" dra allocate --variant stable --file plain.json
+refuse "nope.json" dra eval --expr true --device nope.json
+refuse "device.json" dra eval --expr true --device device.json
 refuse "policy.yaml: line 5" policy check policy.yaml
 refuse "expected show, check, fields" policy list
 }
