@@ -1,10 +1,13 @@
 /* cli/lint.c - the verb `slicewright lint`: what NVIDIA's parts, and we, would make of files. */
 #include "base/json.h"
+#include "cli/connect.h"
 #include "cli/lint_walk.h"
 #include "cli/option.h"
 #include "cli/verbs.h"
+#include "ctl/fetch.h"
 #include "model/gpu.h"
 #include "os/file.h"
+#include "os/loop.h"
 
 #include <errno.h>
 #include <string.h>
@@ -20,8 +23,8 @@ struct options {
     uint32_t part;
     const char *gpu;
     uint64_t gpus;
-    const char *disable;
-    bool strict, rules;
+    const char *disable, *kubeconfig, *context, *operator_namespace;
+    bool strict, rules, live;
     uint32_t output; /* enum format */
 };
 
@@ -59,6 +62,27 @@ static const struct cli_option options[] = {
                 .kind = CLI_OPTION_FLAG,
                 CLI_AT(struct options, rules),
                 .help = "list the rules, with reason and source, and end"},
+        {.name = "live",
+                .kind = CLI_OPTION_FLAG,
+                CLI_AT(struct options, live),
+                .help = "the ConfigMaps that the cluster's ClusterPolicy names, instead\n"
+                        "of files"},
+        {.name = "kubeconfig",
+                .kind = CLI_OPTION_FILE,
+                CLI_AT(struct options, kubeconfig),
+                .value_name = "FILE",
+                .help = "with --live: how to reach the cluster"},
+        {.name = "context",
+                .kind = CLI_OPTION_TEXT,
+                CLI_AT(struct options, context),
+                .value_name = "NAME",
+                .help = "with --live: which context of the kubeconfig"},
+        {.name = "operator-namespace",
+                .kind = CLI_OPTION_TEXT,
+                CLI_AT(struct options, operator_namespace),
+                .value_name = "NAME",
+                .help = "with --live: of NVIDIA's GPU Operator; else where its\n"
+                        "DaemonSets are"},
         {.name = "output",
                 .letter = 'o',
                 .kind = CLI_OPTION_CHOICE,
@@ -216,6 +240,59 @@ static int file_lint(const char *path, const struct cli_lint_options *o, struct 
     return 0;
 }
 
+/* The files within ConfigMaps that the GPU Operator's ClusterPolicy names. */
+static void configs_lint(const struct options *o, const struct ctl_snapshot *s,
+        struct cli_lint_options lint_options, uint64_t disabled, struct json_writer *w,
+        struct total *total)
+{
+    SCOPED(arena_scoped_free) struct arena *a = arena_new(ARENA_BYTES);
+    for (uint32_t i = 0; i < s->config_count; i++) {
+        const struct ctl_config_key *k = &s->configs[i];
+        struct nvidia_lint lint = {.disabled = disabled};
+        bool mig = str_eq(k->map, s->operator.mig_config);
+        lint_options.part = mig ? CLI_LINT_MIG_PARTED : CLI_LINT_DEVICE_PLUGIN;
+        cli_lint_file(a, k->text, &lint_options, &lint);
+        total->files++;
+        total->errors += lint.errors;
+        total->warnings += lint.warnings;
+        const char *name = arena_printf(a, "configmap/%.*s/%.*s/%.*s", STR_ARG(k->namespace),
+                STR_ARG(k->map), STR_ARG(k->key));
+        findings_print(&lint, name, (enum format)o->output, w);
+    }
+}
+
+/* Reads the cluster as plan does, and lints what its nodes would read. */
+static int live_lint(const struct options *o, const struct cli_lint_options *lint_options,
+        uint64_t disabled, struct json_writer *w, struct total *total, struct err *reterr)
+{
+    const struct cli_connect_options connect = {o->kubeconfig, o->context, "slicewright-lint"};
+    const struct ctl_fetch_options fetch = {.operator_namespace = o->operator_namespace};
+    struct ctl_fetch_result result;
+    struct kube_config config;
+    struct kube_client *client = NULL;
+    struct os_loop *loop = NULL;
+    struct arena *a = arena_new(ARENA_BYTES);
+    struct ctl_snapshot *s = ctl_snapshot_new();
+    int rc = os_loop_new(&loop, reterr);
+    if (rc == 0)
+        rc = cli_connect(a, loop, &connect, &config, &client, reterr);
+    if (rc == 0)
+        rc = ctl_fetch(client, s, &fetch, &result, reterr);
+    if (rc == 0 && !result.seen[CTL_CLUSTER_POLICIES])
+        rc = err_set(reterr, -EACCES, "--live: %s", result.why[CTL_CLUSTER_POLICIES]);
+    if (rc == 0 && !result.seen[CTL_CONFIGMAPS])
+        rc = err_set(reterr, -EACCES, "--live: %s", result.why[CTL_CONFIGMAPS]);
+    if (rc == 0 && !s->operator.present)
+        rc = err_set(reterr, -ENODATA, "--live: the cluster has no ClusterPolicy of NVIDIA's");
+    if (rc == 0)
+        configs_lint(o, s, *lint_options, disabled, w, total);
+    (void)ctl_snapshot_free(s);
+    kube_client_free(client);
+    os_loop_free(loop);
+    (void)arena_free(a);
+    return rc;
+}
+
 static int files_lint(const struct cli_call *call, const struct cli_lint_options *lint_options,
         uint64_t disabled, struct json_writer *w, struct total *total, struct err *reterr)
 {
@@ -262,14 +339,17 @@ static int run(const struct cli_call *call, struct err *reterr)
     int rc = o->gpu ? node_resolve(o, &node, reterr) : 0;
     if (rc == 0 && o->disable)
         rc = disabled_parse(o->disable, &disabled, reterr);
-    if (rc == 0 && !o->rules && call->argument_count == 0)
-        rc = err_set(reterr, -EINVAL, "no FILE; '-' is standard input");
+    if (rc == 0 && o->live && call->argument_count > 0)
+        rc = err_set(reterr, -EINVAL, "--live and FILE exclude each other");
+    if (rc == 0 && !o->rules && !o->live && call->argument_count == 0)
+        rc = err_set(reterr, -EINVAL, "no FILE and no --live; '-' is standard input");
     if (rc == 0 && o->rules) {
         o->output == FORMAT_JSON ? rules_json(&out) : rules_print(&out);
     } else if (rc == 0) {
         if (o->output == FORMAT_JSON)
             jw_array(&w);
-        rc = files_lint(call, &lint_options, disabled, &w, &total, reterr);
+        rc = o->live ? live_lint(o, &lint_options, disabled, &w, &total, reterr)
+                     : files_lint(call, &lint_options, disabled, &w, &total, reterr);
         if (rc == 0 && o->output == FORMAT_JSON) {
             jw_array_end(&w);
             buf_putc(&out, '\n');
@@ -301,6 +381,7 @@ const struct cli_verb cli_verb_lint = {
         .examples = "  slicewright lint time-slicing.yaml\n"
                     "  slicewright lint --gpu A100-40GB --gpus 8 mig-parted.yaml\n"
                     "  kubectl get cm -n gpu-operator -o yaml | slicewright lint -\n"
+                    "  slicewright lint --live\n"
                     "  slicewright lint -o github deploy/*.yaml",
         .options = options,
         .arguments = arguments,

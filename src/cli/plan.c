@@ -2,6 +2,7 @@
 #include "report/plan.h"
 #include "base/civil.h"
 #include "base/num.h"
+#include "cli/connect.h"
 #include "cli/input.h"
 #include "cli/plan_make.h"
 #include "cli/verbs.h"
@@ -21,8 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-extern char **environ;
 
 enum { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_YAML, OUTPUT_PATCHES };
 enum { METRICS_AUTO, METRICS_EXPORTERS, METRICS_NONE };
@@ -268,28 +267,12 @@ static int read_file(struct job *j, struct err *reterr)
 
 static int connect(struct job *j, struct err *reterr)
 {
-    const struct kube_config_spec spec = {.path = j->o->kubeconfig,
-            .paths = getenv("KUBECONFIG"),
-            .home = getenv("HOME"),
-            .context = j->o->context,
-            .service_host = getenv("KUBERNETES_SERVICE_HOST"),
-            .service_port = getenv("KUBERNETES_SERVICE_PORT"),
-            .https_proxy = getenv("HTTPS_PROXY"),
-            .http_proxy = getenv("HTTP_PROXY"),
-            .no_proxy = getenv("NO_PROXY"),
-            .environ = (const char *const *)environ};
-    const struct kube_client_options client_options = {
-            .user_agent = "slicewright-plan", .seed = (uint64_t)j->wall_ns};
-    int rc = kube_config_load(j->a, &spec, &j->config, reterr);
-    if (rc == -ENOENT)
-        return err_wrap(reterr, "no cluster: --kubeconfig, $KUBECONFIG or --file");
-    if (rc < 0)
-        return rc;
-    for (unsigned i = 0; i < j->config.warning_count; i++)
-        (void)fprintf(stderr, "slicewright plan: warning: %s\n", j->config.warnings[i]);
+    const struct cli_connect_options how = {j->o->kubeconfig, j->o->context, "slicewright-plan"};
+    if (cli_connect(j->a, j->loop, &how, &j->config, &j->client, reterr) < 0)
+        return reterr->code;
     j->in_cluster = str_eq_c(j->config.context, "in-cluster");
     j->cluster = j->config.context;
-    return kube_client_new(j->loop, &j->config, &client_options, &j->client, reterr);
+    return 0;
 }
 
 static int read_live(struct job *j, struct err *reterr)

@@ -294,6 +294,16 @@ static struct report_plan_item *item_new(struct maker *m, uint32_t owner)
     return item;
 }
 
+/* The numbers of a decision's text: without who and what, which stand beside it. */
+static struct str numbers_of(const struct core_decision *d)
+{
+    for (size_t i = 0; d->verdict == CORE_VERDICT_BEGUN && i + 3 < d->text.len; i++) {
+        if (memcmp(d->text.ptr + i, "): ", 3) == 0)
+            return (struct str){d->text.ptr + i + 3, d->text.len - i - 3};
+    }
+    return d->text;
+}
+
 static void add_owner_item(struct maker *m, const struct core_action *action)
 {
     uint32_t row = map_u64_find(&m->w->owner_index, action->target);
@@ -306,7 +316,7 @@ static void add_owner_item(struct maker *m, const struct core_action *action)
     item->reason = core_reason_name(d->reason);
     item->from = resource_text(m, &o->resource, o->gpus_per_pod, o->pool);
     item->to = resource_text(m, &action->owner.resource, action->owner.count, action->owner.pool);
-    item->why = d->text;
+    item->why = numbers_of(d);
     item->saving_microusd_per_day = d->saving_microusd_per_hour * HOURS_A_DAY;
     item->patch = patch_of(m, row, action);
     item->command = command_of(m, row, item->patch);
@@ -341,7 +351,7 @@ static void add_node_item(struct maker *m, const struct core_action *action)
             .reason = core_reason_name(d->reason),
             .from = str_from(arena_printf(m->a, "%u replicas", d->from_value)),
             .to = str_from(arena_printf(m->a, "%u replicas", d->to_value)),
-            .why = d->text,
+            .why = numbers_of(d),
             .pods = m->node_pods[n],
             .saving_microusd_per_day = d->saving_microusd_per_hour * HOURS_A_DAY,
             .certainty = certainty_of(m, s),

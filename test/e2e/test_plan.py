@@ -206,6 +206,23 @@ def test_objects_of_a_file_give_the_same_plan():
         equal(key, of_file[key], live[key])
 
 
+def test_lint_live_reads_what_the_nodes_read():
+    """A key that NVIDIA's plugin would refuse is found in the cluster, with what to write instead."""
+    code, out, err = run("lint", "--live", kubeconfig=account())
+    equal("clean at first: " + out + err, code, 0)
+    kubectl("patch", "configmap", "device-plugin-config", "-n", cluster.OPERATOR_NAMESPACE,
+            "--type=merge", "-p", json.dumps({"data": {
+                "article": "version: v1\nsharing:\n  timeSlicing:\n    replicas: 4\n"}}))
+    code, out, _ = run("lint", "--live", "-o", "json", kubeconfig=account())
+    kubectl("patch", "configmap", "device-plugin-config", "-n", cluster.OPERATOR_NAMESPACE,
+            "--type=merge", "-p", json.dumps({"data": {"article": None}}))
+    equal("exit code", code, 1)
+    errors = [one for one in json.loads(out) if one["severity"] == "error"]
+    equal("file", {one["file"] for one in errors},
+          {"configmap/gpu-operator/device-plugin-config/article"})
+    equal("says what to write", "resources" in errors[0].get("instead", ""), True)
+
+
 # -- each rule of the role -------------------------------------------------------------------------
 
 RULES = [(kind, group, resource) for kind, rules in (
