@@ -337,9 +337,10 @@ enum core_reason core_guard_claim(const struct core *c, uint32_t node, const str
     enum core_reason no = guard_sync(c, cluster, strict);
     /* What is brought back was begun under the policy: a mode that has changed does not hold it. */
     if (no == CORE_REASON_NONE && r->plan.kind != CORE_PLAN_RELEASE &&
-            r->reason != CORE_REASON_RESTORE)
+            r->reason != CORE_REASON_RESTORE) {
         no = guard_policy(
                 c, core_change_technique(r->change), core_digest_node(c, node, r), strict);
+    }
     if (no == CORE_REASON_NONE)
         no = guard_node_is_ours(c, node, r, strict);
     if (no == CORE_REASON_NONE)
@@ -511,9 +512,10 @@ enum core_reason core_guard_owner(const struct core *c, uint32_t owner,
     const struct core_owner_view *o = &pic->owners[owner];
     const struct core_owner_work *w = &c->owners[owner];
     enum core_reason no = guard_sync(c, o->fact.cluster, strict);
-    if (no == CORE_REASON_NONE)
+    if (no == CORE_REASON_NONE) {
         no = guard_policy(c, core_owner_technique(&o->fact, intent),
                 core_digest_owner(c, owner, intent), strict);
+    }
     if (no != CORE_REASON_NONE)
         return no;
     if (o->fact.foreign.len > 0 && on(c, CORE_REASON_GUARD_FOREIGN, strict))
