@@ -5,11 +5,12 @@
  *   decide.c         life, one run, the solve's coming and going
  *   decide_learn.c   facts -> what owners and pods were seen to use
  *   decide_judge.c   may an owner share, and with how many: hard rules, then numbers
+ *   decide_heat.c    shared GPUs that are too busy; replica counts taken back
  *   decide_memory.c  reserves, and the chance that pods which meet take too much
  *   decide_way.c     the ways in which owners may be served, the problem made of them
  *   decide_wish.c    the answer: where each owner is wished to be pointed
  *   decide_pool.c    the nodes and pools of now, counted afresh in each run
- *   decide_node.c    pool capacity: share, raise, lower, unshare, retire
+ *   decide_node.c    pool capacity: share, raise, unshare, retire
  *   decide_migpool.c MIG pools: instances wanted, nodes cut up for them in windows
  *   decide_hold.c    memory alarms, holds and releases on shared nodes
  *   decide_device.c  native caps: admission, relief, emptying of nodes
@@ -57,8 +58,8 @@ enum { DECIDE_UNRIPE_GROWTH_PERMILLE = 250 };
 /* How an owner is, or should be, served. */
 struct decide_way {
     enum model_technique technique;
-    uint16_t gpu;      /* GPU table index; DECIDE_NO_GPU: any (exclusive only) */
-    uint8_t tier;      /* time-slicing */
+    uint16_t gpu; /* GPU table index; DECIDE_NO_GPU: any that the owner allows (exclusive only) */
+    uint8_t tier; /* time-slicing */
     uint8_t profile;   /* MIG */
     uint16_t replicas; /* time-slicing: the most that the owner bears; else 1 */
 };
@@ -128,6 +129,7 @@ struct decide_owner {
     int64_t way_since_wall_ns;
     uint32_t size_ppm;        /* part of a GPU's busy time that a pod of it stands for */
     uint32_t bears;           /* pods of it that a GPU of its shared pool bears; 0 = not judged */
+    bool bears_measured;      /* on readings that still hold; else it is kept from before */
     uint32_t way_doubts;      /* solves in a row that would rather stay */
     int64_t way_cost_now;     /* micro-USD an hour of the way of then, when the wish was made */
     bool way_forced;          /* a hard rule asks for it: it need not save */
@@ -185,6 +187,7 @@ struct decide_pool {
     uint8_t tier;
     char name[DECIDE_POOL_NAME_MAX];
     uint32_t hard;               /* replicas by memory and policy; 0 = not judged */
+    bool guessed;                /* some owner is not judged on readings that hold */
     uint64_t weight, size_ppm;   /* usual pods of its owners x 1000, and their sizes added up */
     uint32_t replicas;           /* wanted */
     uint32_t owners;             /* whose template points here */
@@ -214,6 +217,15 @@ struct decide_pool_memory {
 struct decide_promise {
     uint64_t node;
     uint32_t counts[MIG_PROFILES_MAX];
+};
+
+/* How often a node's shared GPUs were full, by half hours: the present one and the one before. */
+struct decide_heat {
+    uint64_t node; /* 0 = free row */
+    struct decide_heat_gpu {
+        int64_t half_hour;
+        uint16_t seen[2], full[2]; /* readings */
+    } gpus[CORE_GPUS_MAX];
 };
 
 enum { DECIDE_PROMISES_MAX = 256 };
@@ -254,6 +266,9 @@ struct core_decider {
     struct map_u64 entering; /* node uid -> pool_memory row: the pool that we last gave it to */
     struct decide_promise promises[DECIDE_PROMISES_MAX]; /* a ring */
     uint32_t promise_next;
+    struct map_u64 heat_rows; /* node uid -> row */
+    struct decide_heat *heats;
+    uint32_t heat_count, heat_cap;
     struct map_u64 pressed; /* node uid -> minute of its last memory alarm or kill */
     struct map_u64 told;    /* hash of a refusal -> 1: told once until it changes */
 };
@@ -309,6 +324,7 @@ struct decide_judgement {
     uint32_t error_permille;
     uint8_t profile;                                        /* MIG: the smallest that will do */
     uint32_t compute_need_permille, compute_given_permille; /* SMs while busy, of the whole GPU */
+    uint32_t slow_permille; /* another model: how much longer the same work takes */
 };
 
 /* May the owner be time-sliced on `gpu`, and with how many of its pods on a GPU? */
@@ -326,6 +342,12 @@ struct decide_judgement decide_judge_mig(const struct core_decider *d, const str
 /* The same for history alone: NONE, GUARD_HISTORY or GUARD_STALE. */
 enum core_reason decide_judge_history(const struct policy *p, const struct core_now *now,
         const struct decide_owner *row, struct decide_judgement *j);
+
+/* ---- decide_heat.c ---- */
+void decide_heat_take(struct core_decider *d, const struct core_sample_fact *s, int64_t wall_ns);
+void decide_heat_forget(struct core_decider *d, uint64_t node);
+/* Closes nodes whose GPUs are full too often, and takes replica counts back. */
+void decide_lower(struct decide_run *run);
 
 /* ---- decide_memory.c ---- */
 
@@ -352,7 +374,27 @@ struct decide_gpu_set;
 uint32_t decide_memory_risk_with(const struct decide_run *run, const struct decide_gpu_set *set,
         uint32_t owner, uint32_t limit_mib);
 
+/* ---- decide_match.c ---- */
+
+/* GPU table rows. */
+struct decide_models {
+    uint16_t from, to;
+};
+
+/* How much longer work takes on `to`, permille; 1000 when it is not slower. */
+uint32_t decide_match_slowdown(uint16_t from, uint16_t to);
+/* What an hour of the owner's work costs on a GPU at `gpu_price`, micro-USD. */
+int64_t decide_match_cost(const struct core_decider *d, const struct core_owner_fact *o,
+        int64_t gpu_price, uint32_t slow_permille);
+/* May the owner's pods have whole GPUs of `models->to` instead of `models->from`? */
+struct decide_judgement decide_judge_match(const struct core_decider *d, const struct policy *p,
+        const struct core_now *now, const struct core_owner_fact *o,
+        const struct decide_models *models);
+
 /* ---- decide_way.c ---- */
+
+/* Whether the template shows what is wanted. */
+bool decide_way_shown(const struct decide_way *wanted, const struct core_owner_fact *owner);
 
 /* The way that the owner's template asks for today. */
 struct decide_way decide_way_now(const struct core_owner_fact *owner);

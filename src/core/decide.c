@@ -40,12 +40,14 @@ struct core_decider *core_decider_free(struct core_decider *d)
     map_u64_clear(&d->pod_names);
     map_u64_clear(&d->entering);
     map_u64_clear(&d->raising);
+    map_u64_clear(&d->heat_rows);
     map_u64_clear(&d->pressed);
     map_u64_clear(&d->told);
     mem_free(d->owners);
     mem_free(d->pods);
     mem_free(d->pod_free);
     mem_free(d->intents);
+    mem_free(d->heats);
     mem_free(d->risks);
     mem_free(d->pools);
     arena_free(d->scratch);
@@ -161,8 +163,9 @@ void core_decider_run(struct core_decider *d, const struct core_picture *pic,
         arena_reset(d->scratch);
         decide_pools_count(&run);
         decide_learn_counts(&run);
-        decide_holds(&run);
         decide_owners_point(&run);
+        decide_lower(&run);
+        decide_holds(&run);
         decide_mig_pools(&run);
         decide_capacity(&run);
         decide_devices(&run);

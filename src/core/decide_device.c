@@ -398,6 +398,81 @@ static bool promised(const struct devices *dv, const struct core_pod_view *view)
     return false;
 }
 
+/* Of a GPU of the model, at the cheapest node of the cluster; 0 when there is none. */
+static int64_t model_price(const struct devices *dv, uint16_t model)
+{
+    int64_t best = 0;
+    for (uint32_t n = 0; n < dv->pack.node_count; n++) {
+        const struct core_node_fact *f = &dv->run->pic->nodes[dv->node_rows[n]].fact;
+        int64_t price = f->microusd_per_hour / f->gpu_count;
+        if (f->gpu == model && (best == 0 || price < best))
+            best = price;
+    }
+    return best;
+}
+
+/* The fastest model of the cluster that the owner may use; UINT16_MAX when there is none. */
+static uint16_t fastest_model(const struct devices *dv, const struct core_owner_fact *o)
+{
+    uint16_t best = UINT16_MAX;
+    for (uint32_t g = 0; g < dv->pack.gpu_count; g++) {
+        uint16_t model = dv->pack.gpus[g].model;
+        bool allowed = o->gpu_models == 0 || (o->gpu_models >> model & 1) != 0;
+        if (allowed && (best == UINT16_MAX || model_gpu_get(model)->speed_permille >
+                                                      model_gpu_get(best)->speed_permille))
+            best = model;
+    }
+    return best;
+}
+
+/* The cheapest model, by the work and not by the hour, that was not tried and does for the owner;
+ * UINT16_MAX when there is none. */
+static uint16_t cheapest_model(
+        const struct devices *dv, const struct core_owner_fact *o, uint16_t fastest, uint64_t tried)
+{
+    const struct decide_run *run = dv->run;
+    uint16_t best = UINT16_MAX;
+    int64_t best_cost = INT64_MAX;
+    for (uint32_t m = 0; m < model_gpu_count(); m++) {
+        struct decide_models models = {fastest, (uint16_t)m};
+        bool allowed = o->gpu_models == 0 || (o->gpu_models >> m & 1) != 0;
+        int64_t price = allowed && (tried >> m & 1) == 0 ? model_price(dv, models.to) : 0;
+        if (price == 0)
+            continue;
+        struct decide_judgement j = decide_judge_match(run->d, run->policy, run->now, o, &models);
+        if (j.reason != CORE_REASON_NONE)
+            continue;
+        int64_t cost = decide_match_cost(run->d, o, price, j.slow_permille);
+        if (cost < best_cost) {
+            best_cost = cost;
+            best = models.to;
+        }
+    }
+    return best;
+}
+
+/* A pod that stays alone goes to the model on which its work costs least, where there is room on
+ * one that does; else, and while little is known of it, where the board thinks best. */
+static int put_pod(const struct devices *dv, struct place_board *board, struct place_ask *ask,
+        const struct core_owner_fact *o, struct place_choice *ret_choice)
+{
+    uint64_t tried = 0;
+    uint64_t models = ask->request.models;
+    uint16_t fastest = ask->request.whole ? fastest_model(dv, o) : UINT16_MAX;
+
+    while (fastest != UINT16_MAX) {
+        uint16_t model = cheapest_model(dv, o, fastest, tried);
+        if (model == UINT16_MAX)
+            break;
+        ask->request.models = UINT64_C(1) << model;
+        if (place_board_put(board, ask, ret_choice) >= 0)
+            return 0;
+        tried |= UINT64_C(1) << model;
+    }
+    ask->request.models = models;
+    return place_board_put(board, ask, ret_choice);
+}
+
 static void admit(struct devices *dv)
 {
     const struct core_picture *pic = dv->run->pic;
@@ -423,7 +498,7 @@ static void admit(struct devices *dv)
         struct place_ask ask = {
                 .request = request_of(pod, view->fact.count), .veto = veto_spot, .context = &veto};
         struct place_choice choice;
-        if (place_board_put(board, &ask, &choice) < 0)
+        if (put_pod(dv, board, &ask, &pic->owners[view->owner].fact, &choice) < 0)
             continue; /* the autoscaler sees it as unschedulable */
         uint32_t gpu = dv->first_gpu[choice.spot.node] +
                        (uint32_t)__builtin_ctz(choice.spot.cards | 1u << 31);

@@ -21,11 +21,59 @@ static bool gain_kept(const struct core_decider *d, const struct policy *policy,
         const struct core_intent *intent, struct answer *a)
 {
     const struct decide_owner *row = decide_owner_find(d, intent->owner);
+    struct core_share share;
+    if (row != NULL && core_share_parse(str_from(intent->owner_target.pool), &share)) {
+        const struct decide_class_wish *wish = &row->class_wish;
+        if (!wish->set || wish->reason != CORE_REASON_COST)
+            return true; /* a larger share for a measured need */
+        tell(a, "saving_microusd_per_hour", wish->saving);
+        tell(a, "cost_now_microusd_per_hour", wish->cost_now);
+        return decide_gains(policy, wish->cost_now, wish->saving);
+    }
     if (row == NULL || !row->way_set || row->way_forced)
         return true;
     tell(a, "saving_microusd_per_hour", row->way_saving);
     tell(a, "cost_now_microusd_per_hour", row->way_cost_now);
     return decide_gains(policy, row->way_cost_now, row->way_saving);
+}
+
+/* The model that most of the owner's pods are on; UINT16_MAX when none is bound. */
+static uint16_t model_of(const struct core_picture *pic, uint32_t owner)
+{
+    uint32_t counts[64] = {0}; /* as many models as a mask of them has bits */
+    uint16_t best = UINT16_MAX;
+    for (uint32_t i = 0; i < pic->pod_count; i++) {
+        const struct core_pod_view *pod = &pic->pods[i];
+        if (!pod->live || pod->owner != owner || pod->node == CORE_NO_INDEX)
+            continue;
+        uint16_t gpu = pic->nodes[pod->node].fact.gpu;
+        counts[gpu]++;
+        if (best == UINT16_MAX || counts[gpu] > counts[best])
+            best = gpu;
+    }
+    return best;
+}
+
+/* Whole GPUs of another model: it must still do there, and gain. */
+static enum core_reason guard_match(const struct core_decider *d, const struct core_picture *pic,
+        const struct core_now *now, const struct core_intent *intent, struct answer *a)
+{
+    uint32_t row = core_picture_owner(pic, intent->owner);
+    const struct core_owner_fact *o = &pic->owners[row].fact;
+    uint64_t models = intent->owner_target.gpu_models;
+    uint16_t from = model_of(pic, row);
+    struct decide_models pair = {from, (uint16_t)__builtin_ctzll(models)};
+
+    if ((o->gpu_models != 0 && (models & ~o->gpu_models) != 0) || from == UINT16_MAX)
+        return CORE_REASON_GUARD_SOLUTION;
+    struct decide_judgement j = decide_judge_match(d, pic->policy, now, o, &pair);
+    tell(a, "history_ns", j.history_ns);
+    tell(a, "reserve_mib", j.reserve_mib);
+    tell(a, "memory_limit_mib", j.limit_mib);
+    tell(a, "slowdown_permille", j.slow_permille);
+    if (j.reason == CORE_REASON_NONE && !gain_kept(d, pic->policy, intent, a))
+        return CORE_REASON_GUARD_GAIN;
+    return j.reason;
 }
 
 static enum core_reason guard_owner(const struct core_decider *d, const struct core_picture *pic,
@@ -38,8 +86,10 @@ static enum core_reason guard_owner(const struct core_decider *d, const struct c
 
     if (row == CORE_NO_INDEX)
         return CORE_REASON_GUARD_SOLUTION;
-    if (intent->owner_target.pool[0] == '\0')
-        return CORE_REASON_NONE; /* toward exclusive */
+    if (intent->owner_target.pool[0] == '\0') {
+        return intent->owner_target.gpu_models == 0 ? CORE_REASON_NONE /* toward exclusive */
+                                                    : guard_match(d, pic, now, intent, a);
+    }
     struct core_share share;
     struct core_share had;
     if (core_share_parse(str_from(intent->owner_target.pool), &share)) {

@@ -10,6 +10,9 @@
  * history); the error bound past which attributed demand tightens nothing. */
 enum { READINGS_MIN = 60, HOUR_LEAST = 40, ERROR_MAX_PERMILLE = 250 };
 
+/* TUNING: a guessed class leads by so much of its points, or it is not believed. */
+enum { CONFIDENCE_LEAST = 300 };
+
 /* TUNING: in the busiest hour pods may meet this many times as often as over all time. */
 enum { PEAK_FACTOR = 5 };
 
@@ -25,7 +28,13 @@ enum model_class decide_owner_class(const struct core_decider *d, const struct c
         return o->class_declared;
     if (o->gpus_per_pod > 1)
         return MODEL_CLASS_TRAINING;
-    return row == NULL ? MODEL_CLASS_UNKNOWN : row->guess.workload_class;
+    if (row == NULL)
+        return MODEL_CLASS_UNKNOWN;
+    /* A guess takes no protection away: without a clear lead the more careful class counts. */
+    bool careful = row->guess.workload_class == MODEL_CLASS_TRAINING ||
+                   row->guess.confidence_permille >= CONFIDENCE_LEAST;
+    bool read = row->readings >= READINGS_MIN;
+    return careful || !read ? row->guess.workload_class : MODEL_CLASS_LATENCY_SENSITIVE;
 }
 
 /* The histogram of the busiest hour that was seen often enough; of all time when none was. */

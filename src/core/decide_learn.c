@@ -187,6 +187,15 @@ static void take_own(struct core_decider *d, const struct core_picture *pic, uin
     take(d, pic, view, &r);
 }
 
+/* What a pod that showed `prior` (reference model) asks of a GPU of the speed, permille of it. */
+static struct usage_prior prior_on(const struct usage_prior *prior, uint32_t speed_permille)
+{
+    struct usage_prior on = *prior;
+    on.low = num_min_u32(1000, on.low * 1000 / speed_permille);
+    on.high = num_min_u32(1000, (on.high * 1000 + speed_permille - 1) / speed_permille);
+    return on;
+}
+
 /* Splits the busy time of a shared GPU over the pods that the exporter names.  Memory is not
  * split: what a pod took is only known from its own readings and its siblings'. */
 static void take_shared(struct core_decider *d, const struct core_picture *pic,
@@ -196,17 +205,22 @@ static void take_shared(struct core_decider *d, const struct core_picture *pic,
     struct usage_share shares[USAGE_SHARERS_MAX];
     uint32_t rows[USAGE_SHARERS_MAX];
     uint32_t count = 0;
+    uint32_t node = core_picture_node(pic, s->node);
 
-    if (!(s->valid & CORE_VALID_BUSY) || s->occupant_count > USAGE_SHARERS_MAX)
+    if (!(s->valid & CORE_VALID_BUSY) || s->occupant_count > USAGE_SHARERS_MAX ||
+            node == CORE_NO_INDEX)
         return;
+    uint32_t speed = model_gpu_get(pic->nodes[node].fact.gpu)->speed_permille;
     for (uint32_t i = 0; i < s->occupant_count; i++) {
         uint32_t row = core_picture_pod(pic, s->occupants[i]);
         if (row == CORE_NO_INDEX)
             return; /* somebody we do not know takes a part */
         const struct decide_owner *owner = decide_owner_find(d, pic->pods[row].fact.owner);
         priors[count] = (struct usage_prior){0};
-        if (owner != NULL)
-            priors[count] = usage_prior_busy(&owner->digest, wall_ns, PRIOR_LEAST);
+        if (owner != NULL) {
+            struct usage_prior prior = usage_prior_busy(&owner->digest, wall_ns, PRIOR_LEAST);
+            priors[count] = prior_on(&prior, speed);
+        }
         rows[count++] = row;
     }
     struct usage_attribution_query query = {.sum = s->busy_permille,
@@ -218,14 +232,17 @@ static void take_shared(struct core_decider *d, const struct core_picture *pic,
     for (uint32_t i = 0; i < count; i++) {
         const struct core_pod_view *view = &pic->pods[rows[i]];
         struct decide_owner *owner = decide_owner_find(d, view->fact.owner);
-        if (owner != NULL)
-            usage_trust_attributed(&owner->trust, wall_ns, &shares[i]);
+        if (owner != NULL) { /* trust is in units of the reference, as what was learned is */
+            struct usage_share share = shares[i];
+            share.error = busy_reference(pic, node, share.error);
+            usage_trust_attributed(&owner->trust, wall_ns, &share);
+        }
         if (!shares[i].known)
             continue;
         struct reading r = {.wall_ns = wall_ns,
                 .age_ns = age_at(&view->fact, wall_ns),
                 .valid = CORE_VALID_BUSY,
-                .busy_permille = busy_reference(pic, view->node, shares[i].value)};
+                .busy_permille = busy_reference(pic, node, shares[i].value)};
         take(d, pic, view, &r);
     }
 }
@@ -264,6 +281,7 @@ void decide_learn_sample(
         if (pod != NULL)
             pod->gpu = s->gpu;
     }
+    decide_heat_take(d, s, fact->observed_wall_ns);
     if (s->scope != CORE_SAMPLE_PROCESS && usage_per_process(pic, s->node))
         return; /* each pod's own reading comes beside it */
     if (s->scope == CORE_SAMPLE_PROCESS || s->occupant_count == 1) {
@@ -342,6 +360,7 @@ void decide_forget(struct core_decider *d, const struct core_fact *fact)
     }
     if (fact->source == CORE_SOURCE_NODES) {
         (void)map_u64_remove(&d->pressed, fact->gone);
+        decide_heat_forget(d, fact->gone);
         (void)map_u64_remove(&d->raising, fact->gone);
         (void)map_u64_remove(&d->entering, fact->gone);
         return;

@@ -317,6 +317,7 @@ static void pool_add_owner(struct decide_run *run, uint32_t row, uint32_t alive)
         pool->want_profile[way.profile] += alive + expected;
     }
     const struct decide_owner *mine = decide_owner_find(run->d, o->uid);
+    pool->guessed |= mine == NULL || !mine->bears_measured;
     if (pool->technique != MODEL_TECHNIQUE_TIME_SLICING || mine == NULL || mine->bears == 0)
         return;
     /* Memory: the least of its owners.  Busy time: their mean, by what they usually have. */

@@ -46,6 +46,14 @@ bool decide_way_eq(const struct decide_way *a, const struct decide_way *b)
            a->profile == b->profile;
 }
 
+bool decide_way_shown(const struct decide_way *wanted, const struct core_owner_fact *owner)
+{
+    struct decide_way now = decide_way_now(owner);
+    if (wanted->technique != MODEL_TECHNIQUE_EXCLUSIVE || now.technique != wanted->technique)
+        return decide_way_eq(wanted, &now);
+    return wanted->gpu == DECIDE_NO_GPU || owner->gpu_models == UINT64_C(1) << wanted->gpu;
+}
+
 /* What the building of a problem passes around. */
 struct builder {
     struct decide_run *run;
@@ -285,6 +293,34 @@ static void options_mig(
     }
 }
 
+/* Whole GPUs of the other models that the owner may use and does as well on.  Jobs pay for the time
+ * that slower work takes. */
+static void options_match(
+        struct builder *b, const struct core_owner_fact *o, struct place_owner *owner, uint32_t now)
+{
+    for (uint32_t k = 0; k < b->kind_count; k++) {
+        const struct place_kind *kind = &b->kinds[k];
+        struct decide_models models = {b->kinds[now].gpu, kind->gpu};
+        bool allowed = o->gpu_models == 0 || (o->gpu_models >> kind->gpu & 1) != 0;
+        if (kind->cluster != o->cluster || !allowed || models.to == models.from ||
+                kind_of(b, kind->cluster, kind->gpu) != k || o->cpu_milli > kind->cpu_milli ||
+                o->memory_mib > kind->ram_mib)
+            continue;
+        struct decide_judgement j =
+                decide_judge_match(b->run->d, b->run->policy, b->run->now, o, &models);
+        if (j.reason != CORE_REASON_NONE)
+            continue;
+        int64_t price = decide_gpu_price(kind);
+        int64_t longer = decide_match_cost(b->run->d, o, price, j.slow_permille) - price;
+        option_add(b, owner,
+                (struct place_option){.kind = (uint16_t)k,
+                        .technique = MODEL_TECHNIQUE_EXCLUSIVE,
+                        .replicas_max = 1,
+                        .extra_microusd_per_hour =
+                                switch_cost(b, owner, k) + longer * owner->pods});
+    }
+}
+
 static void owner_add(struct builder *b, uint32_t row)
 {
     const struct core_owner_view *view = &b->run->pic->owners[row];
@@ -335,6 +371,8 @@ static void owner_add(struct builder *b, uint32_t row)
                         .replicas_max = 1,
                         .extra_microusd_per_hour = switch_cost(b, owner, kind)});
     }
+    if (now.technique == MODEL_TECHNIQUE_EXCLUSIVE)
+        options_match(b, o, owner, kind);
     if (technique_listed(b->run->policy, MODEL_TECHNIQUE_TIME_SLICING))
         options_shared(b, o, owner, kind);
     if (technique_listed(b->run->policy, MODEL_TECHNIQUE_MIG) && b->run->policy->window_count > 0)

@@ -32,11 +32,13 @@ static int64_t option_cost(const struct place_problem *p, const struct place_own
     return gpu * owner->gpus_per_pod;
 }
 
-static struct decide_way way_of(const struct place_problem *p, const struct place_option *o)
+/* Whole GPUs are any that the owner allows, unless it had some and other ones are better. */
+static struct decide_way way_of(
+        const struct place_problem *p, const struct place_option *now, const struct place_option *o)
 {
-    bool exclusive = o->technique == MODEL_TECHNIQUE_EXCLUSIVE;
+    bool back = o->technique == MODEL_TECHNIQUE_EXCLUSIVE && now->technique != o->technique;
     return (struct decide_way){.technique = (enum model_technique)o->technique,
-            .gpu = exclusive ? DECIDE_NO_GPU : p->kinds[o->kind].gpu,
+            .gpu = back ? DECIDE_NO_GPU : p->kinds[o->kind].gpu,
             .tier = o->tier,
             .profile = o->profile,
             .replicas = o->replicas_max};
@@ -61,7 +63,7 @@ static void wish_take(const struct wish *w, struct decide_owner *row, uint32_t i
     const struct place_owner *owner = &w->p->owners[index];
     const struct place_option *now = &w->p->options[owner->option_first];
     const struct place_option *then = now + w->s->choice[index];
-    struct decide_way way = way_of(w->p, then);
+    struct decide_way way = way_of(w->p, now, then);
 
     if (w->s->choice[index] == 0) {
         if (row->way_set && ++row->way_doubts >= DROP_AFTER)
@@ -70,6 +72,8 @@ static void wish_take(const struct wish *w, struct decide_owner *row, uint32_t i
     }
     int64_t cost_now = option_cost(w->p, owner, now, w->s) * owner->pods;
     int64_t cost_then = option_cost(w->p, owner, then, w->s) * owner->pods;
+    if (then->technique == MODEL_TECHNIQUE_EXCLUSIVE && now->technique == then->technique)
+        cost_then += then->extra_microusd_per_hour; /* the longer time on a slower model */
     bool forced = now->extra_microusd_per_hour > then->extra_microusd_per_hour + cost_now;
     bool planted = w->d->options.plant_bug[CORE_REASON_GUARD_GAIN];
     if (!forced && !planted && !decide_gains(w->policy, cost_now, cost_now - cost_then))
@@ -111,6 +115,8 @@ static void bears_update(struct decide_run *run, const struct core_owner_fact *o
     if (!shared)
         return;
     struct decide_judgement j = decide_judge_shared(run->d, run->policy, run->now, o, gpu);
+    row->bears_measured =
+            j.reason != CORE_REASON_GUARD_HISTORY && j.reason != CORE_REASON_GUARD_STALE;
     if (j.reason == CORE_REASON_NONE) {
         row->bears = j.replicas_memory;
         row->size_ppm = j.size_ppm;
@@ -145,17 +151,21 @@ static void point(struct decide_run *run, const struct core_owner_fact *o, struc
     case MODEL_TECHNIQUE_COUNT:
         i->owner_target.resource.kind = MODEL_RESOURCE_GPU;
         i->owner_target.count = o->gpus_per_pod;
+        if (row->way.gpu != DECIDE_NO_GPU)
+            i->owner_target.gpu_models = UINT64_C(1) << row->way.gpu;
         break;
     }
     if (row->way.technique != MODEL_TECHNIQUE_EXCLUSIVE)
         decide_pool_name(row->way.technique, row->way.gpu, row->way.tier, i->owner_target.pool);
     struct usage_reserve reserve = decide_reserve(run->policy, row, o, NULL);
     decide_why(i,
-            "%.*s: %s, %u a GPU; %lld of %lld micro-USD/h saved; reserve %u MiB; exclusive costs "
+            "%.*s: %s on %s, %u a GPU; %lld of %lld micro-USD/h saved; reserve %u MiB; exclusive "
+            "costs "
             "%lld",
-            DECIDE_NAME(o->name), model_technique_name(row->way.technique), row->way.replicas,
-            (long long)row->way_saving, (long long)row->way_cost_now, reserve.mib,
-            (long long)row->way_cost_now);
+            DECIDE_NAME(o->name), model_technique_name(row->way.technique),
+            row->way.gpu != DECIDE_NO_GPU ? model_gpu_get(row->way.gpu)->key : "any model",
+            row->way.replicas, (long long)row->way_saving, (long long)row->way_cost_now,
+            reserve.mib, (long long)row->way_cost_now);
     decide_evidence(i, "saving_microusd_per_hour", row->way_saving);
     decide_evidence(i, "cost_now_microusd_per_hour", row->way_cost_now);
     decide_evidence(i, "replicas", row->way.replicas);
@@ -172,7 +182,7 @@ void decide_owners_point(struct decide_run *run)
             continue;
         struct decide_way now = decide_way_now(&view->fact);
         bears_update(run, &view->fact, row, &now);
-        if (!row->way_set || decide_way_eq(&row->way, &now) || view->fact.foreign.len > 0)
+        if (!row->way_set || decide_way_shown(&row->way, &view->fact) || view->fact.foreign.len > 0)
             continue;
         /* Instances come in windows: an owner that acts a day later acts in one, too. */
         bool mig = row->way.technique == MODEL_TECHNIQUE_MIG && !view->patch.open;

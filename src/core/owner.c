@@ -37,7 +37,8 @@ static void show(struct core *c, uint32_t owner)
 
 static bool template_shows(const struct core_owner_fact *f, const struct core_owner_work *w)
 {
-    return model_resource_eq(&f->resource, &w->resource) && str_eq_c(f->pool, w->pool);
+    return model_resource_eq(&f->resource, &w->resource) && str_eq_c(f->pool, w->pool) &&
+           (w->gpu_models == 0 || f->gpu_models == w->gpu_models);
 }
 
 static void log_owner(struct core *c, uint32_t owner, enum core_verdict verdict,
@@ -172,11 +173,12 @@ void core_owner_intent(struct core *c, const struct core_intent *intent)
         return;
     struct core_owner_work *w = work_get(c, owner);
     const struct core_owner_fact *f = &core_pic(c)->owners[owner].fact;
-    struct core_owner_work want = {.resource = intent->owner_target.resource};
+    struct core_owner_work want = {.resource = intent->owner_target.resource,
+            .gpu_models = intent->owner_target.gpu_models};
     memcpy(want.pool, intent->owner_target.pool, sizeof(want.pool));
     want.pool[sizeof(want.pool) - 1] = 0;
     bool same = w->open && model_resource_eq(&w->resource, &want.resource) &&
-                strcmp(w->pool, want.pool) == 0;
+                strcmp(w->pool, want.pool) == 0 && w->gpu_models == want.gpu_models;
     /* Asked for what it has: that takes back what is open, else there is nothing to do. */
     if (same || (!w->open && template_shows(f, &want)))
         return;

@@ -4,6 +4,7 @@
 
 #include "base/num.h"
 #include "core/core.h"
+#include "core/decide-priv.h"
 #include "core/intent.h"
 #include "core/picture-priv.h"
 #include "model/gpu.h"
@@ -21,6 +22,9 @@ struct world {
     struct core_now now;
     uint64_t version;
     struct core_owner_fact owner;
+    uint16_t gpu;
+    uint32_t busy; /* of each pod */
+    int64_t price; /* of a node */
 };
 
 static void tell(struct world *w, struct core_fact fact, enum core_source source)
@@ -46,11 +50,11 @@ static void tell_node(struct world *w, uint64_t uid, enum core_steer steer)
     bool gpu = steer != CORE_STEER_POOL;
     f.node = (struct core_node_fact){.uid = uid,
             .name = STR_LIT("n"),
-            .gpu = gpu_index("A100-80GB"),
+            .gpu = w->gpu,
             .gpu_count = 1,
             .cpu_milli = 64000,
             .memory_mib = 512000,
-            .microusd_per_hour = 4000000,
+            .microusd_per_hour = w->price,
             .ready = true,
             .caps = {.share = gpu ? CORE_SHARE_GPU : CORE_SHARE_NODE_RESOURCE, .steer = steer},
             .allocatable_count = 1,
@@ -85,7 +89,7 @@ static void tell_sample(struct world *w, uint64_t node, uint64_t pod, enum core_
             .start = UINT8_MAX,
             .scope = scope,
             .valid = CORE_VALID_BUSY | CORE_VALID_MEMORY,
-            .busy_permille = 60,
+            .busy_permille = (uint16_t)w->busy,
             .memory_used_mib = 12000,
             .occupant_count = 1,
             .occupants = &pod};
@@ -93,10 +97,12 @@ static void tell_sample(struct world *w, uint64_t node, uint64_t pod, enum core_
 }
 
 /* One node a pod, four pods of one owner, each 6 % busy with 12,000 MiB. */
-static void world_init(struct world *w, enum core_steer steer, enum model_class workload_class)
+static void world_init_on(
+        struct world *w, enum core_steer steer, enum model_class workload_class, const char *gpu)
 {
     const struct core_options options = {.seed = 1};
-    *w = (struct world){.now = {.wall_ns = START_NS}};
+    *w = (struct world){
+            .now = {.wall_ns = START_NS}, .gpu = gpu_index(gpu), .busy = 60, .price = 4000000};
     core_picture_init(&w->store);
     w->decider = core_decider_new(&options);
     struct core_fact f = {.kind = CORE_FACT_POLICY, .policy = policy_preset(STR_LIT("balanced"))};
@@ -122,6 +128,11 @@ static void world_init(struct world *w, enum core_steer steer, enum model_class 
         f = (struct core_fact){.kind = CORE_FACT_SYNC, .sync_complete = true};
         tell(w, f, (enum core_source)s);
     }
+}
+
+static void world_init(struct world *w, enum core_steer steer, enum model_class workload_class)
+{
+    world_init_on(w, steer, workload_class, "A100-80GB");
 }
 
 static void world_clear(struct world *w)
@@ -201,6 +212,62 @@ static void latency_sensitive_work_is_refused_with_its_guard(void **state)
     world_clear(&w);
 }
 
+/* A Deployment of one that idles between bursts is interactive by one point in four: too little to
+ * take the protection of latency-sensitive work away. */
+static void a_class_without_a_clear_lead_is_not_believed(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, CORE_STEER_POOL, MODEL_CLASS_UNKNOWN);
+    w.owner.replicas = 1;
+    tell(&w, (struct core_fact){.kind = CORE_FACT_OWNER, .owner = w.owner}, CORE_SOURCE_OWNERS);
+    for (uint32_t m = 0; m < 90; m++) {
+        struct core_decider_output out;
+        w.busy = m % 10 == 0 ? 900 : 0;
+        out = live(&w, 1, CORE_SAMPLE_GPU);
+        for (uint32_t i = 0; i < out.intent_count; i++)
+            assert_string_not_equal(out.intents[i].owner_target.pool, "ts-a100-80gb");
+    }
+    const struct decide_owner *row = decide_owner_find(w.decider, OWNER);
+    assert_non_null(row);
+    assert_int_equal(row->guess.workload_class, MODEL_CLASS_INTERACTIVE);
+    assert_in_range(row->guess.confidence_permille, 1, 299);
+    assert_int_equal(decide_owner_class(w.decider, &w.owner), MODEL_CLASS_LATENCY_SENSITIVE);
+    world_clear(&w);
+}
+
+/* Half of a T4 is less than a fifth of the reference: what two pods show together is split in the
+ * units of the GPU that they share, and learned in those of the reference. */
+static void shared_readings_are_split_in_the_units_of_the_gpu(void **state)
+{
+    (void)state;
+    struct world w;
+    const uint64_t both[] = {POD, POD + 1};
+    world_init_on(&w, CORE_STEER_POOL, MODEL_CLASS_INTERACTIVE, "T4");
+    assert_true(model_gpu_get(gpu_index("T4"))->speed_permille < 500);
+    w.busy = 300;
+    (void)live(&w, 90, CORE_SAMPLE_GPU);
+    const struct decide_owner *row = decide_owner_find(w.decider, OWNER);
+    assert_non_null(row);
+    uint64_t readings = row->readings;
+    struct usage_histogram before;
+    usage_digest_all(&row->digest, USAGE_METRIC_BUSY, &before);
+    struct core_fact f = {.kind = CORE_FACT_SAMPLE};
+    f.sample = (struct core_sample_fact){.node = NODE,
+            .start = UINT8_MAX,
+            .valid = CORE_VALID_BUSY,
+            .busy_permille = 600,
+            .occupant_count = 2,
+            .occupants = both};
+    tell(&w, f, CORE_SOURCE_METRICS);
+    assert_int_equal(row->readings, readings + 2);
+    struct usage_histogram after;
+    usage_digest_all(&row->digest, USAGE_METRIC_BUSY, &after);
+    assert_int_equal(
+            usage_histogram_quantile(&after, 1000), usage_histogram_quantile(&before, 1000));
+    world_clear(&w);
+}
+
 static void nothing_before_sync(void **state)
 {
     (void)state;
@@ -232,6 +299,28 @@ static void native_admission_shares_once_siblings_are_known(void **state)
     assert_int_equal(out.intents[0].pod, POD + 9);
     assert_in_range(out.intents[0].node, NODE, NODE + 3);
     world_clear(&w);
+}
+
+/* Where the controller places, a pod that stays alone goes where its work costs least. */
+static void native_admission_puts_batch_on_the_cheaper_model(void **state)
+{
+    (void)state;
+    for (unsigned cheap = 0; cheap < 2; cheap++) {
+        struct world w;
+        world_init(&w, CORE_STEER_DEVICE, MODEL_CLASS_TRAINING);
+        (void)live(&w, 90, CORE_SAMPLE_PROCESS);
+        tell_node(&w, NODE + 10, CORE_STEER_DEVICE);
+        w.gpu = gpu_index("L4");
+        w.price = cheap ? 500000 : 3900000; /* of work that takes longer */
+        tell_node(&w, NODE + 11, CORE_STEER_DEVICE);
+        tell_pod(&w, POD + 10, 0);
+        struct core_decider_output out;
+        core_decider_run(w.decider, &w.store.pic, &w.now, &out);
+        assert_true(out.intent_count > 0);
+        assert_int_equal(out.intents[0].kind, CORE_INTENT_ASSIGN);
+        assert_int_equal(out.intents[0].node, cheap ? NODE + 11 : NODE + 10);
+        world_clear(&w);
+    }
 }
 
 static void native_packing_empties_a_node(void **state)
@@ -325,8 +414,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(owner_is_pointed_once_it_is_known),
             cmocka_unit_test(latency_sensitive_work_is_refused_with_its_guard),
+            cmocka_unit_test(a_class_without_a_clear_lead_is_not_believed),
+            cmocka_unit_test(shared_readings_are_split_in_the_units_of_the_gpu),
             cmocka_unit_test(nothing_before_sync),
             cmocka_unit_test(native_admission_shares_once_siblings_are_known),
+            cmocka_unit_test(native_admission_puts_batch_on_the_cheaper_model),
             cmocka_unit_test(native_packing_empties_a_node),
             cmocka_unit_test(owner_is_pointed_to_a_class_of_its_size),
             cmocka_unit_test(latency_sensitive_work_leaves_its_class),
