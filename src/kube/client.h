@@ -71,7 +71,7 @@ int kube_client_new(struct os_loop *loop, const struct kube_config *config,
         const struct kube_client_options *options, struct kube_client **ret_client,
         struct err *reterr);
 
-/* Cancels everything in flight.  NULL is accepted. */
+/* Cancels everything in flight; not from a callback.  NULL is accepted. */
 void kube_client_free(struct kube_client *client);
 
 /* Spec is copied (body too).  -E2BIG over a limit.  `done` never comes from within this call. */
