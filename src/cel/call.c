@@ -36,86 +36,106 @@ static bool overload_matches(
     return true;
 }
 
+/* The file that knows a function; lists are the rest. */
+enum family {
+    FAMILY_LIST,
+    FAMILY_OPERATOR,
+    FAMILY_CONVERT,
+    FAMILY_TIME,
+    FAMILY_REGEX,
+    FAMILY_STRING,
+    FAMILY_EXTRA,
+};
+
+static const uint8_t families[CEL_FN_COUNT] = {
+        [CEL_FN_ADD] = FAMILY_OPERATOR,
+        [CEL_FN_SUBTRACT] = FAMILY_OPERATOR,
+        [CEL_FN_MULTIPLY] = FAMILY_OPERATOR,
+        [CEL_FN_DIVIDE] = FAMILY_OPERATOR,
+        [CEL_FN_MODULO] = FAMILY_OPERATOR,
+        [CEL_FN_NEGATE] = FAMILY_OPERATOR,
+        [CEL_FN_NOT] = FAMILY_OPERATOR,
+        [CEL_FN_LT] = FAMILY_OPERATOR,
+        [CEL_FN_LE] = FAMILY_OPERATOR,
+        [CEL_FN_GT] = FAMILY_OPERATOR,
+        [CEL_FN_GE] = FAMILY_OPERATOR,
+        [CEL_FN_IN] = FAMILY_OPERATOR,
+        [CEL_FN_BOOL] = FAMILY_CONVERT,
+        [CEL_FN_BYTES] = FAMILY_CONVERT,
+        [CEL_FN_DOUBLE] = FAMILY_CONVERT,
+        [CEL_FN_DURATION] = FAMILY_CONVERT,
+        [CEL_FN_DYN] = FAMILY_CONVERT,
+        [CEL_FN_INT] = FAMILY_CONVERT,
+        [CEL_FN_STRING] = FAMILY_CONVERT,
+        [CEL_FN_TIMESTAMP] = FAMILY_CONVERT,
+        [CEL_FN_TYPE] = FAMILY_CONVERT,
+        [CEL_FN_UINT] = FAMILY_CONVERT,
+        [CEL_FN_SIZE] = FAMILY_CONVERT,
+        [CEL_FN_GETDATE] = FAMILY_TIME,
+        [CEL_FN_GETDAYOFMONTH] = FAMILY_TIME,
+        [CEL_FN_GETDAYOFWEEK] = FAMILY_TIME,
+        [CEL_FN_GETDAYOFYEAR] = FAMILY_TIME,
+        [CEL_FN_GETFULLYEAR] = FAMILY_TIME,
+        [CEL_FN_GETHOURS] = FAMILY_TIME,
+        [CEL_FN_GETMILLISECONDS] = FAMILY_TIME,
+        [CEL_FN_GETMINUTES] = FAMILY_TIME,
+        [CEL_FN_GETMONTH] = FAMILY_TIME,
+        [CEL_FN_GETSECONDS] = FAMILY_TIME,
+        [CEL_FN_MATCHES] = FAMILY_REGEX,
+        [CEL_FN_FIND] = FAMILY_REGEX,
+        [CEL_FN_FINDALL] = FAMILY_REGEX,
+        [CEL_FN_CONTAINS] = FAMILY_STRING,
+        [CEL_FN_STARTSWITH] = FAMILY_STRING,
+        [CEL_FN_ENDSWITH] = FAMILY_STRING,
+        [CEL_FN_CHARAT] = FAMILY_STRING,
+        [CEL_FN_LOWERASCII] = FAMILY_STRING,
+        [CEL_FN_UPPERASCII] = FAMILY_STRING,
+        [CEL_FN_REPLACE] = FAMILY_STRING,
+        [CEL_FN_SPLIT] = FAMILY_STRING,
+        [CEL_FN_SUBSTRING] = FAMILY_STRING,
+        [CEL_FN_TRIM] = FAMILY_STRING,
+        [CEL_FN_JOIN] = FAMILY_STRING,
+        [CEL_FN_STRINGS_QUOTE] = FAMILY_STRING,
+        [CEL_FN_FORMAT] = FAMILY_STRING,
+        [CEL_FN_QUANTITY] = FAMILY_EXTRA,
+        [CEL_FN_ISQUANTITY] = FAMILY_EXTRA,
+        [CEL_FN_ISINTEGER] = FAMILY_EXTRA,
+        [CEL_FN_ASINTEGER] = FAMILY_EXTRA,
+        [CEL_FN_ASAPPROXIMATEFLOAT] = FAMILY_EXTRA,
+        [CEL_FN_SIGN] = FAMILY_EXTRA,
+        [CEL_FN_QUANTITY_ADD] = FAMILY_EXTRA,
+        [CEL_FN_SUB] = FAMILY_EXTRA,
+        [CEL_FN_ISGREATERTHAN] = FAMILY_EXTRA,
+        [CEL_FN_ISLESSTHAN] = FAMILY_EXTRA,
+        [CEL_FN_COMPARETO] = FAMILY_EXTRA,
+        [CEL_FN_SEMVER] = FAMILY_EXTRA,
+        [CEL_FN_ISSEMVER] = FAMILY_EXTRA,
+        [CEL_FN_MAJOR] = FAMILY_EXTRA,
+        [CEL_FN_MINOR] = FAMILY_EXTRA,
+        [CEL_FN_PATCH] = FAMILY_EXTRA,
+};
+
 static struct cel_value run(
         struct cel_state *s, const struct cel_node *n, uint16_t ov, const struct cel_value *args)
 {
-    switch (cel_overloads[ov].function) {
-    case CEL_FN_ADD:
-    case CEL_FN_SUBTRACT:
-    case CEL_FN_MULTIPLY:
-    case CEL_FN_DIVIDE:
-    case CEL_FN_MODULO:
-    case CEL_FN_NEGATE:
-    case CEL_FN_NOT:
-    case CEL_FN_LT:
-    case CEL_FN_LE:
-    case CEL_FN_GT:
-    case CEL_FN_GE:
-    case CEL_FN_IN:
+    uint16_t function = cel_overloads[ov].function;
+    switch (families[function]) {
+    case FAMILY_OPERATOR:
         return cel_call_operator(s, ov, args);
-    case CEL_FN_BOOL:
-    case CEL_FN_BYTES:
-    case CEL_FN_DOUBLE:
-    case CEL_FN_DURATION:
-    case CEL_FN_DYN:
-    case CEL_FN_INT:
-    case CEL_FN_STRING:
-    case CEL_FN_TIMESTAMP:
-    case CEL_FN_TYPE:
-    case CEL_FN_UINT:
-    case CEL_FN_SIZE:
+    case FAMILY_CONVERT:
         return cel_call_convert(s, ov, args[0]);
-    case CEL_FN_GETDATE:
-    case CEL_FN_GETDAYOFMONTH:
-    case CEL_FN_GETDAYOFWEEK:
-    case CEL_FN_GETDAYOFYEAR:
-    case CEL_FN_GETFULLYEAR:
-    case CEL_FN_GETHOURS:
-    case CEL_FN_GETMILLISECONDS:
-    case CEL_FN_GETMINUTES:
-    case CEL_FN_GETMONTH:
-    case CEL_FN_GETSECONDS:
+    case FAMILY_TIME:
         return cel_call_time(s, ov, args[0]);
-    case CEL_FN_MATCHES:
-    case CEL_FN_FIND:
-    case CEL_FN_FINDALL:
+    case FAMILY_REGEX:
         return cel_call_regex(s, n, args);
-    case CEL_FN_CONTAINS:
-    case CEL_FN_STARTSWITH:
-    case CEL_FN_ENDSWITH:
-    case CEL_FN_CHARAT:
-    case CEL_FN_LOWERASCII:
-    case CEL_FN_UPPERASCII:
-    case CEL_FN_REPLACE:
-    case CEL_FN_SPLIT:
-    case CEL_FN_SUBSTRING:
-    case CEL_FN_TRIM:
-    case CEL_FN_JOIN:
-    case CEL_FN_STRINGS_QUOTE:
-    case CEL_FN_FORMAT:
+    case FAMILY_STRING:
         return cel_call_string(s, ov, args);
-    case CEL_FN_INDEXOF:
-    case CEL_FN_LASTINDEXOF:
-        return args[0].kind == CEL_KIND_STRING ? cel_call_string(s, ov, args)
-                                               : cel_call_list(s, ov, args);
-    case CEL_FN_QUANTITY:
-    case CEL_FN_ISQUANTITY:
-    case CEL_FN_ISINTEGER:
-    case CEL_FN_ASINTEGER:
-    case CEL_FN_ASAPPROXIMATEFLOAT:
-    case CEL_FN_SIGN:
-    case CEL_FN_QUANTITY_ADD:
-    case CEL_FN_SUB:
-    case CEL_FN_ISGREATERTHAN:
-    case CEL_FN_ISLESSTHAN:
-    case CEL_FN_COMPARETO:
-    case CEL_FN_SEMVER:
-    case CEL_FN_ISSEMVER:
-    case CEL_FN_MAJOR:
-    case CEL_FN_MINOR:
-    case CEL_FN_PATCH:
+    case FAMILY_EXTRA:
         return cel_call_extra(s, ov, args);
-    default:
+    default: /* indexOf() and lastIndexOf() are of lists and of strings */
+        if ((function == CEL_FN_INDEXOF || function == CEL_FN_LASTINDEXOF) &&
+                args[0].kind == CEL_KIND_STRING)
+            return cel_call_string(s, ov, args);
         return cel_call_list(s, ov, args);
     }
 }

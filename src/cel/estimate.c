@@ -4,27 +4,11 @@
  * libraries' own.  Sizes are ranges; a declared type stands for upstream's "path" to a declaration,
  * whose max_elements bound what the host can put there.  Upstream multiplies in float64, so the
  * same doubles are used here. */
+#include "cel/estimate-priv.h"
 #include "cel/node-priv.h"
 
 #include <assert.h>
 #include <string.h>
-
-struct size {
-    uint64_t min, max;
-};
-
-/* What is known of an expression's value: nothing, or a range of sizes. */
-struct known {
-    bool known;
-    struct size size;
-};
-
-/* Sizes of the entries of a list or map. */
-struct entry {
-    bool known;
-    bool list;
-    struct size key, value;
-};
 
 /* Notes on one expression. */
 struct note {
@@ -53,69 +37,6 @@ struct coster {
 };
 
 static struct cel_cost_range cost_of(struct coster *c, const struct cel_expr *e);
-
-/* ---- saturating arithmetic ---- */
-
-static uint64_t add64(uint64_t a, uint64_t b)
-{
-    uint64_t sum;
-    return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
-}
-
-static uint64_t mul64(uint64_t a, uint64_t b)
-{
-    uint64_t product;
-    return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
-}
-
-static uint64_t factor64(uint64_t x, double y)
-{
-    double d = (double)x;
-    if (d > 0 && y > 0 && d > 0x1p64 / y)
-        return UINT64_MAX;
-    d *= y;
-    if (d >= 0x1p64)
-        return UINT64_MAX;
-    uint64_t whole = (uint64_t)d;
-    return (double)whole < d ? whole + 1 : whole;
-}
-
-static struct size size_add(struct size a, struct size b)
-{
-    return (struct size){add64(a.min, b.min), add64(a.max, b.max)};
-}
-
-static struct size size_mul(struct size a, struct size b)
-{
-    return (struct size){mul64(a.min, b.min), mul64(a.max, b.max)};
-}
-
-static struct size size_union(struct size a, struct size b)
-{
-    return (struct size){a.min < b.min ? a.min : b.min, a.max > b.max ? a.max : b.max};
-}
-
-static struct cel_cost_range times(struct size s, double y)
-{
-    return (struct cel_cost_range){factor64(s.min, y), factor64(s.max, y)};
-}
-
-static struct cel_cost_range sum(struct cel_cost_range a, struct cel_cost_range b)
-{
-    return (struct cel_cost_range){add64(a.min, b.min), add64(a.max, b.max)};
-}
-
-static struct cel_cost_range fixed(uint64_t cost)
-{
-    return (struct cel_cost_range){cost, cost};
-}
-
-static struct size fixed_size(uint64_t n)
-{
-    return (struct size){n, n};
-}
-
-static const struct size unknown_size = {0, UINT64_MAX};
 
 /* ---- notes ---- */
 
@@ -432,6 +353,16 @@ static struct estimate replacing(struct coster *c, const struct cel_expr *e)
     return priced_sized(times(size, 2 * 0.1), size_add(size_mul(count, with), kept));
 }
 
+static struct estimate splitting(struct coster *c, const struct cel_expr *e)
+{
+    struct size size = size_or_unknown(c, e->call.target);
+    uint64_t max = size.max;
+    if (e->call.arg_count > 1 && e->call.args[1]->kind == CEL_EXPR_LITERAL &&
+            e->call.args[1]->literal.kind == CEL_KIND_INT)
+        max = (uint64_t)e->call.args[1]->literal.i;
+    return priced_sized(times(size, 2 * 0.1), (struct size){0, max});
+}
+
 static struct estimate joining(struct coster *c, const struct cel_expr *e)
 {
     struct size list = size_or_unknown(c, e->call.target);
@@ -481,11 +412,7 @@ static bool kubernetes_estimate(
         *ret_estimate = replacing(c, e);
         return true;
     case CEL_FN_SPLIT:
-        size = size_or_unknown(c, target);
-        *ret_estimate = priced_sized(times(size, 2 * 0.1), (struct size){0, size.max});
-        if (e->call.arg_count > 1 && args[1]->kind == CEL_EXPR_LITERAL &&
-                args[1]->literal.kind == CEL_KIND_INT)
-            ret_estimate->result.size.max = (uint64_t)args[1]->literal.i;
+        *ret_estimate = splitting(c, e);
         return true;
     case CEL_FN_JOIN:
         *ret_estimate = joining(c, e);

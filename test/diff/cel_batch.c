@@ -30,8 +30,7 @@ static void answer_expr(const struct doc *d, struct str line, struct arena *a, s
     buf_puts(out, "{\"eval\":");
     dra_batch_eval(line, out);
     if (cel_compile(&dra_device_env, text_of(d, "expr"), a, &p, &e) == 0) {
-        buf_printf(out, ",\"estimate\":%llu",
-                (unsigned long long)cel_program_estimate(p, a).max);
+        buf_printf(out, ",\"estimate\":%llu", (unsigned long long)cel_program_estimate(p, a).max);
     }
     buf_putc(out, '}');
 }
@@ -85,7 +84,7 @@ static void answer_quantity(const struct doc *d, struct json_writer *w)
     jw_object(w);
     jw_kv_cstr(w, "outcome",
             r == -ERANGE || s == -ERANGE ? "unsupported"
-                    : r < 0 || s < 0     ? "bad"
+            : r < 0 || s < 0             ? "bad"
                                          : "ok");
     if (r == 0 && s == 0) {
         struct quantity sum = a;
@@ -112,7 +111,7 @@ static void answer_version(const struct doc *d, struct json_writer *w)
     struct cel_semver b;
     struct err e = {0};
     bool ok = cel_semver_parse(text_of(d, "version"), &a, &e) == 0 &&
-            cel_semver_parse(text_of(d, "other"), &b, &e) == 0;
+              cel_semver_parse(text_of(d, "other"), &b, &e) == 0;
     jw_object(w);
     jw_kv_cstr(w, "outcome", ok ? "ok" : "bad");
     if (ok)
