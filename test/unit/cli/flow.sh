@@ -135,5 +135,21 @@ check "not from what went on itself" exits 2 "$bin" simulate -q --from then.gz@4
 check "not with another seed" exits 2 "$bin" simulate -q --from run.gz@4 --seed 3
 check "not without a step" exits 2 "$bin" simulate -q --from run.gz
 
+# What a recorded cluster asked for is asked again: the means of both runs lie close together.
+asks_alike() {
+    python3 - run.json again.json <<'END'
+import json, sys
+one, two = (json.load(open(name))["before"]["gpus_requested_mean"] for name in sys.argv[1:])
+sys.exit(0 if 0.9 * one <= two <= 1.1 * one else f"{one} GPUs were asked for, {two} are")
+END
+}
+check "a recording is a scenario" exits 0 "$bin" simulate -q --trace recorded:run.gz -o json
+cp out again.json
+check "... that asks for as much" asks_alike
+check "... and says its name" says '"scenario": "recorded"' again.json
+head -n 1 run.jsonl >empty.jsonl
+check "one without readings is none" exits 1 "$bin" simulate -q --trace recorded:empty.jsonl
+check "... and says so" says "no readings" err
+
 echo "1..$number"
 exit $failed
