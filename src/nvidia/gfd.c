@@ -78,6 +78,8 @@ static int resource_label(struct nvidia_gfd_resource *r, const struct nvidia_lab
         return 0;
     }
     if (str_eq_c(suffix, "sharing-strategy")) {
+        if (l->value.len == 0) /* on a node whose product ends in -MIG-INVALID */
+            return 0;
         int rc = word_parse(l, strategy_names, "none, time-slicing or mps", &word, reterr);
         if (rc < 0)
             return rc;

@@ -222,7 +222,7 @@ static void names_check(const struct nvidia_mig_config *config, const struct nvi
         const struct mig_profile *p = model ? profile_find(model, name) : NULL;
         if (gi_name(name).len < strlen(name)) {
             ADD_INSTEAD(&at, "compute-instance", "the whole GPU instance, without <C>c.",
-                    "%.*s: %s: the device plugin has no resource for compute instances",
+                    "%.*s: %s: the device plugin offers it as the whole GPU instance",
                     STR_ARG_SHORT(config->name), name);
         }
         if (!p || !p->alt_names[0])

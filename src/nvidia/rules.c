@@ -176,10 +176,12 @@ static const struct nvidia_rule rules[] = {
                 "make the config unappliable.",
                 "src/mig, catalog of GPU models; mig-parted issue 227"},
         {"compute-instance", "mig-parted", NVIDIA_VERDICT_ACCEPTED,
-                "Instances smaller than their GPU instance are made, but under migStrategy mixed "
-                "the "
-                "device plugin has no resource for them and ends.",
-                "k8s-device-plugin v0.19.1, internal/rm/rm.go"},
+                "Under migStrategy mixed the device plugin offers compute instances as if each "
+                "were "
+                "the whole GPU instance: a pod that asks for 3g.20gb gets a part of its compute, "
+                "and "
+                "GFD labels a resource that does not exist.",
+                "test/fake/recorded/plugin-compute.txt, gfd-compute.txt"},
         {"config-name", "kubernetes", NVIDIA_VERDICT_IGNORED,
                 "Configs are chosen by a node label, and this name is no label value.",
                 "Kubernetes label values"},
