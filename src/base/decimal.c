@@ -112,9 +112,10 @@ unsigned decimal_shortest(double d, char *ret_digits, int *ret_exponent)
             exponent = 10 * exponent + (*c - '0');
         *ret_exponent = e[1] == '-' ? -exponent : exponent;
         unsigned count = 0;
-        for (const char *c = text; c < e; c++)
+        for (const char *c = text; c < e; c++) {
             if (*c != '.')
                 ret_digits[count++] = *c;
+        }
         ret_digits[count] = '\0';
         return count;
     }

@@ -273,7 +273,7 @@ static int resolve_overloads(struct checker *c, struct cel_expr *e)
     const struct cel_function *f = e->call.function;
     if (cel_function_id(f) == CEL_FN_AND || cel_function_id(f) == CEL_FN_OR)
         return check_logic(c, e);
-    const struct cel_type *args[CEL_ARGS_MAX + 1];
+    const struct cel_type *args[CEL_ARGS_MAX + 1] = {NULL};
     uint32_t count = 0;
     bool member = e->call.target != NULL;
     if (member)

@@ -316,6 +316,7 @@ static struct size element_size(struct coster *c, const struct cel_expr *list)
 /* Functions that look at every element of a list (or at a string). */
 static struct estimate traversing(struct coster *c, const struct cel_expr *target, unsigned fn)
 {
+    assert(target != NULL); /* all of these are members */
     struct size size = size_or_unknown(c, target);
     const struct cel_type *elem = target->type->param[0];
     struct cel_cost_range each = fixed(1);
@@ -365,6 +366,7 @@ static struct estimate splitting(struct coster *c, const struct cel_expr *e)
 
 static struct estimate joining(struct coster *c, const struct cel_expr *e)
 {
+    assert(e->call.target != NULL);
     struct size list = size_or_unknown(c, e->call.target);
     struct size size = {0};
     if (e->call.target->type->param[0] != NULL)

@@ -33,10 +33,11 @@ static struct cel_value quantity_sum(
 {
     struct quantity q = *a;
     struct quantity y;
-    if (b.kind == CEL_KIND_INT)
+    if (b.kind == CEL_KIND_INT) {
         y = quantity_from_i64(b.i, QUANTITY_DECIMAL_EXPONENT);
-    else
+    } else {
         y = *b.quantity;
+    }
     if (!(subtract ? quantity_sub(&q, &y) : quantity_add(&q, &y)))
         return cel_fault_give_up(s, "a quantity of more than 38 digits is not supported");
     return make_quantity(s, &q, true);

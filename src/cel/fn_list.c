@@ -100,10 +100,12 @@ static bool contains_all(const struct cel_list *list, const struct cel_list *sub
 
 static bool intersects(const struct cel_list *a, const struct cel_list *b)
 {
-    for (uint32_t i = 0; i < a->count; i++)
-        for (uint32_t j = 0; j < b->count; j++)
+    for (uint32_t i = 0; i < a->count; i++) {
+        for (uint32_t j = 0; j < b->count; j++) {
             if (is_true(cel_equal(a->items[i], b->items[j])))
                 return true;
+        }
+    }
     return false;
 }
 
@@ -146,10 +148,11 @@ static size_t flatten_into(const struct cel_list *list, int64_t depth, struct ce
 {
     size_t count = 0;
     for (uint32_t i = 0; i < list->count; i++) {
-        if (list->items[i].kind == CEL_KIND_LIST && depth > 0)
+        if (list->items[i].kind == CEL_KIND_LIST && depth > 0) {
             count += flatten_into(list->items[i].list, depth - 1, out + count);
-        else
+        } else {
             out[count++] = list->items[i];
+        }
     }
     return count;
 }

@@ -35,6 +35,8 @@ static bool find_bytes(struct str s, size_t from, struct str needle, size_t *ret
 {
     if (from > s.len)
         return false;
+    if (s.ptr == NULL) /* an empty subject */
+        s.ptr = "";
     const char *found = needle.len == 0 ? s.ptr + from
                                         : (s.len - from == 0 ? NULL
                                                              : memmem(s.ptr + from, s.len - from,
@@ -207,10 +209,11 @@ static struct cel_value split(
     for (size_t i = 0; i < count; i++) {
         size_t end = subject.len;
         if (i + 1 < count) {
-            if (separator.len == 0)
+            if (separator.len == 0) {
                 end = start + rune_length(subject, start);
-            else
+            } else {
                 (void)find_bytes(subject, start, separator, &end);
+            }
         }
         items[i] = part(subject, start, end);
         start = end + separator.len;

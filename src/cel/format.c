@@ -104,12 +104,13 @@ static enum format_result put_map(struct buf *out, const struct cel_map *map)
 
 static enum format_result put_double(struct buf *out, double d, bool nested)
 {
-    if (!nested)
+    if (!nested) {
         cel_number_print_g(out, d);
-    else if (d != d || __builtin_isinf(d))
+    } else if (d != d || __builtin_isinf(d)) {
         return FORMAT_LEFT_OUT;
-    else
+    } else {
         buf_printf(out, "%.6f", d);
+    }
     return FORMAT_OK;
 }
 
@@ -284,13 +285,14 @@ struct cel_value cel_format(struct cel_state *s, struct str format, const struct
         }
     }
     struct cel_value v;
-    if (r == FORMAT_LEFT_OUT)
+    if (r == FORMAT_LEFT_OUT) {
         v = cel_fault_give_up(s, "this form of string.format is not supported");
-    else if (out.overflow)
+    } else if (out.overflow) {
         v = cel_fault_give_up(s, NULL);
-    else
+    } else {
         v = r == FORMAT_OK ? cel_string_copy(s, buf_str(&out))
                            : cel_fault_text(s, "error during formatting");
+    }
     buf_clear(&out);
     return v;
 }
@@ -319,9 +321,10 @@ static bool has_text(const struct cel_expr *e)
         parts = 2 * e->map.count;
         items = e->map.items;
     }
-    for (uint32_t i = 0; i < parts; i++)
+    for (uint32_t i = 0; i < parts; i++) {
         if (!has_text(items[i]))
             return false;
+    }
     return true;
 }
 

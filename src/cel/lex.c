@@ -103,9 +103,10 @@ static size_t escape_length(struct str s, size_t at)
         return 2;
     size_t hex = c == 'x' || c == 'X' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 0;
     if (hex > 0) {
-        for (size_t i = 0; i < hex; i++)
+        for (size_t i = 0; i < hex; i++) {
             if (hex_value(byte_at(s, at + 2 + i)) < 0)
                 return 0;
+        }
         return 2 + hex;
     }
     bool octal = c >= '0' && c <= '3';
@@ -176,9 +177,10 @@ static int keyword(struct str text)
             {"null", CEL_TOKEN_NULL},
             {"in", CEL_TOKEN_IN},
     };
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (str_eq_c(text, words[i].name))
             return words[i].kind;
+    }
     return CEL_TOKEN_IDENT;
 }
 

@@ -136,6 +136,7 @@ static int finish_call(struct parser *p, struct cel_expr *call, struct cel_expr 
 static int binary(struct parser *p, const char *name, uint32_t at, struct cel_expr **left,
         struct cel_expr *right)
 {
+    assert(*left != NULL && right != NULL);
     struct cel_expr *args[2] = {*left, right};
     struct cel_expr *e = cel_expr_call(p->arena, name, at, 2, args);
     *left = spanned(e, args[0]->start, p->last_end);

@@ -34,9 +34,10 @@ static void prop_automaton_agrees(uint64_t seed)
         size_t other = 0;
         bool found = cel_regex_find(re, subject, 0, a, &start, &end);
         assert_int_equal(found, cel_regex_match(re, subject, a));
-        for (size_t from = 0; found && from <= len; from++)
+        for (size_t from = 0; found && from <= len; from++) {
             if (cel_regex_find(re, subject, from, a, &other, &end))
                 assert_true(other >= start);
+        }
     }
     arena_free(a);
 }
