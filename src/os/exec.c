@@ -76,12 +76,13 @@ static void finish_if_over(struct os_exec *x)
     if (!x->reaped || !(x->output_ended || x->timed_out || x->too_much))
         return;
     struct os_exec_result result = {.exit_status = x->exit_status, .output = buf_str(&x->output)};
-    if (x->timed_out)
+    if (x->timed_out) {
         result.code = -ETIMEDOUT;
-    else if (x->too_much)
+    } else if (x->too_much) {
         result.code = -E2BIG;
-    else if (x->exit_status != 0)
+    } else if (x->exit_status != 0) {
         result.code = -ECHILD;
+    }
     x->done(x->user, &result);
     release(x);
 }

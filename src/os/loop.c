@@ -178,10 +178,11 @@ void os_loop_timer_clear(struct os_loop *loop, struct os_timer *t)
     t->heap_index = 0;
     if (last == t)
         return;
-    if (index > 1 && is_before(last, loop->heap[index / 2]))
+    if (index > 1 && is_before(last, loop->heap[index / 2])) {
         heap_up(loop, index, last);
-    else
+    } else {
         heap_down(loop, index, last);
+    }
 }
 
 bool os_loop_timer_is_set(const struct os_timer *t)
