@@ -351,10 +351,11 @@ int quantity_cmp(const struct quantity *a, const struct quantity *b)
     if (top_x != top_y)
         return top_x < top_y ? -sign : sign;
     int64_t shift = (int64_t)a->exponent - b->exponent;
-    if (shift > 0)
+    if (shift > 0) {
         x *= power_of_ten((unsigned)shift);
-    else
+    } else {
         y *= power_of_ten((unsigned)-shift);
+    }
     return x == y ? 0 : x < y ? -sign : sign;
 }
 
@@ -367,9 +368,10 @@ static bool scale_up(i128 value, int64_t n, i128 *ret_value)
     }
     if (n > DIGITS_MAX)
         return false;
-    for (; n > 0; n--)
+    for (; n > 0; n--) {
         if (__builtin_mul_overflow(value, (i128)10, &value))
             return false;
+    }
     *ret_value = value;
     return true;
 }
@@ -406,10 +408,11 @@ static bool add(struct quantity *q, i128 y_value, const struct quantity *y)
         return true;
     }
     int32_t low = q->exponent < y->exponent ? q->exponent : y->exponent;
-    if (q->value == 0)
+    if (q->value == 0) {
         low = y->exponent;
-    else if (y_value == 0)
+    } else if (y_value == 0) {
         low = q->exponent;
+    }
     i128 a = 0;
     i128 b = 0;
     i128 sum = 0;

@@ -30,9 +30,10 @@ static bool overload_matches(
 {
     if (o->arg_count != count || (o->flags & CEL_OVERLOAD_LEFT_OUT) != 0)
         return false;
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         if (!cel_value_matches(o->args[i], args[i]))
             return false;
+    }
     return true;
 }
 
@@ -149,9 +150,10 @@ struct cel_value cel_call(
             return run(s, n, n->overload, args);
         return cel_fault_overload();
     }
-    for (uint16_t ov = f->first; ov < f->first + f->count; ov++)
+    for (uint16_t ov = f->first; ov < f->first + f->count; ov++) {
         if (overload_matches(&cel_overloads[ov], args, n->count))
             return run(s, n, ov, args);
+    }
     /* Upstream negates whatever knows how to, declared or not. */
     if (f == &cel_functions[CEL_FN_NEGATE] && args[0].kind == CEL_KIND_DURATION &&
             args[0].i != INT64_MIN)

@@ -70,10 +70,11 @@ int cel_fault_report(const struct cel_state *s, const struct cel_fault *f, struc
         return err_set(reterr, -EDQUOT, "operation cancelled: actual cost limit exceeded");
     case CEL_FAULT_NO_SUCH_KEY:
     case CEL_FAULT_NO_SUCH_INDEX:
-        if (f->subject.kind == CEL_KIND_STRING)
+        if (f->subject.kind == CEL_KIND_STRING) {
             buf_put(&subject, cel_value_str(f->subject));
-        else
+        } else {
             cel_value_print(&subject, f->subject);
+        }
         r = err_set(reterr, -EINVAL, "%s: %s",
                 f->kind == CEL_FAULT_NO_SUCH_KEY ? "no such key" : "index out of bounds",
                 subject.len > 0 ? subject.ptr : "");
@@ -98,10 +99,11 @@ static int eval_plan(const struct cel_program *p, const struct cel_node *n,
     struct cel_value v = cel_eval_node(&s, n);
     if (ret_cost != NULL)
         *ret_cost = s.cost;
-    if (s.gave_up)
+    if (s.gave_up) {
         v = cel_fault_give_up(&s, NULL);
-    else if (s.cost > s.cost_limit)
+    } else if (s.cost > s.cost_limit) {
         return err_set(reterr, -EDQUOT, "operation cancelled: actual cost limit exceeded");
+    }
     if (cel_is_error(v))
         return cel_fault_report(&s, v.fault, reterr);
     *ret_value = v;
@@ -156,10 +158,11 @@ static void show(struct explainer *x, const struct cel_node *n)
     struct str text = {x->program->text.ptr + n->start, n->end - n->start};
     buf_printf(x->out, "%s%.*s = ", x->shown > 0 ? "; " : "", STR_ARG(text));
     x->shown++;
-    if (eval_plan(x->program, n, x->run, &v, NULL, &e) < 0)
+    if (eval_plan(x->program, n, x->run, &v, NULL, &e) < 0) {
         buf_printf(x->out, "error: %s", e.text);
-    else
+    } else {
         cel_value_print(x->out, v);
+    }
 }
 
 /* The values that decide about `n`: its attributes, outside comprehensions. */

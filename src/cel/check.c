@@ -63,9 +63,10 @@ static int undeclared(struct checker *c, const struct cel_expr *e, struct str na
 
 static const struct scope_var *find_local(const struct checker *c, struct str name)
 {
-    for (uint32_t i = c->scope_count; i-- > 0;)
+    for (uint32_t i = c->scope_count; i-- > 0;) {
         if (str_eq(c->scope[i].name, name))
             return &c->scope[i];
+    }
     return NULL;
 }
 
@@ -154,9 +155,10 @@ static int select_type(struct checker *c, const struct cel_expr *e, const struct
         result = t->param[1];
         break;
     case CEL_KIND_OBJECT:
-        for (uint32_t i = 0; t->decl != NULL && i < t->decl->field_count; i++)
+        for (uint32_t i = 0; t->decl != NULL && i < t->decl->field_count; i++) {
             if (str_eq_c(field, t->decl->fields[i].name))
                 result = cel_type_declared(c->arena, t->decl->fields[i].type);
+        }
         if (result == NULL) {
             return err_set_at(
                     c->err, -EINVAL, e->at, "undefined field '%.*s'", STR_ARG_SHORT(field));
@@ -189,10 +191,11 @@ static int check_select(struct checker *c, struct cel_expr *e)
     if (r < 0)
         return r;
     r = select_type(c, e, e->select.operand, e->select.field, &e->type);
-    if (r == 0 && e->select.test)
+    if (r == 0 && e->select.test) {
         e->type = &cel_type_bool;
-    else if (r == 0)
+    } else if (r == 0) {
         e->type = cel_unify_substitute(&c->unify, e->type, false);
+    }
     return r;
 }
 
@@ -221,9 +224,10 @@ static int check_logic(struct checker *c, struct cel_expr *e)
 {
     static const uint16_t overload_and = CEL_OV_LOGICAL_AND;
     static const uint16_t overload_or = CEL_OV_LOGICAL_OR;
-    for (uint32_t i = 0; i < e->call.arg_count; i++)
+    for (uint32_t i = 0; i < e->call.arg_count; i++) {
         if (!cel_unify_assignable(&c->unify, e->call.args[i]->type, &cel_type_bool))
             return mismatch(c, e->call.args[i], &cel_type_bool, e->call.args[i]->type);
+    }
     bool is_and = cel_function_id(e->call.function) == CEL_FN_AND;
     e->call.overloads = is_and ? &overload_and : &overload_or;
     e->call.overload_count = 1;
@@ -295,10 +299,11 @@ static int resolve_overloads(struct checker *c, struct cel_expr *e)
             continue;
         fitting[fitting_count++] = i;
         all_left_out = all_left_out && (o->flags & CEL_OVERLOAD_LEFT_OUT) != 0;
-        if (e->type == NULL)
+        if (e->type == NULL) {
             e->type = result;
-        else if (!cel_type_is_dyn(e->type) && !cel_type_same(result, e->type, true))
+        } else if (!cel_type_is_dyn(e->type) && !cel_type_same(result, e->type, true)) {
             e->type = &cel_type_dyn;
+        }
     }
     if (e->type == NULL)
         return no_overload(c, e, args, count);
@@ -326,9 +331,10 @@ static int check_call(struct checker *c, struct cel_expr *e)
     if (str_eq_c(e->call.name, "_?._"))
         return check_optional_select(c, e);
     int r = 0;
-    for (uint32_t i = 0; i < e->call.arg_count; i++)
+    for (uint32_t i = 0; i < e->call.arg_count; i++) {
         if ((r = check(c, e->call.args[i])) < 0)
             return r;
+    }
     struct cel_expr *target = e->call.target;
     if (target != NULL) {
         struct str prefix = qualified_name(c, target);
@@ -369,10 +375,11 @@ static int optional_element(
         struct checker *c, const struct cel_expr *e, const struct cel_type **type)
 {
     const struct cel_type *t = *type;
-    if (t->kind == CEL_KIND_OPTIONAL)
+    if (t->kind == CEL_KIND_OPTIONAL) {
         *type = t->param[0];
-    else if (!cel_type_is_dyn(t))
+    } else if (!cel_type_is_dyn(t)) {
         return mismatch(c, e, optional_of(c, t), t);
+    }
     return 0;
 }
 
@@ -572,10 +579,11 @@ static int homogeneous(struct checker *c, struct cel_expr *const *items, uint32_
         const struct cel_type *t = item->type;
         if (optional != NULL && optional[i] && t->param[0] != NULL)
             t = t->param[0];
-        if (first == NULL)
+        if (first == NULL) {
             first = t;
-        else if (!cel_type_same(first, t, false))
+        } else if (!cel_type_same(first, t, false)) {
             return mismatch(c, item, first, t);
+        }
     }
     return 0;
 }

@@ -137,10 +137,11 @@ static bool library_cost(const struct cel_node *n, const struct cel_value *args,
     }
     if (n->overload == CEL_OVERLOAD_ANY)
         return false;
-    if (n->function == CEL_FN_SORT)
+    if (n->function == CEL_FN_SORT) {
         *ret_cost = self_compare(args[0]);
-    else if (n->function == CEL_FN__SORTBYASSOCIATEDKEYS)
+    } else if (n->function == CEL_FN__SORTBYASSOCIATEDKEYS) {
         *ret_cost = self_compare(args[1]);
+    }
     return n->function == CEL_FN_SORT || n->function == CEL_FN__SORTBYASSOCIATEDKEYS;
 }
 

@@ -86,9 +86,10 @@ static void set_entry(struct coster *c, const struct cel_expr *e, struct entry e
 
 static const struct local *find_local(const struct coster *c, struct str name)
 {
-    for (uint32_t i = c->local_count; i-- > 0;)
+    for (uint32_t i = c->local_count; i-- > 0;) {
         if (str_eq(c->locals[i].name, name))
             return &c->locals[i];
+    }
     return NULL;
 }
 
@@ -607,10 +608,11 @@ static struct cel_cost_range cost_call(struct coster *c, const struct cel_expr *
             total.min = one.cost.min;
         if (one.cost.max > total.max)
             total.max = one.cost.max;
-        if (one.result.known && result.known)
+        if (one.result.known && result.known) {
             result.size = size_union(result.size, one.result.size);
-        else if (one.result.known)
+        } else if (one.result.known) {
             result = one.result;
+        }
         follow_index(c, e, ov, &result);
         if (!result.known)
             result = size_of(c, e);
@@ -641,9 +643,10 @@ static const struct cel_decl_type *field_decl(const struct cel_decl_type *decl, 
 {
     if (decl == NULL)
         return NULL;
-    for (uint32_t i = 0; i < decl->field_count; i++)
+    for (uint32_t i = 0; i < decl->field_count; i++) {
         if (str_eq_c(field, decl->fields[i].name))
             return decl->fields[i].type;
+    }
     const struct cel_decl_type *elem = decl->kind == CEL_KIND_MAP ? decl->elem : NULL;
     return elem != NULL && (elem->kind == CEL_KIND_DYN || elem->kind == CEL_KIND_ANY) ? elem : NULL;
 }

@@ -262,13 +262,13 @@ static struct cel_value eval_equality(struct cel_state *s, const struct cel_node
 {
     struct cel_value args[2] = {cel_eval_node(s, n->args[0]), cel_eval_node(s, n->args[1])};
     struct cel_value v;
-    if (cel_is_error(args[0]))
+    if (cel_is_error(args[0])) {
         v = args[0];
-    else if (cel_is_error(args[1]))
+    } else if (cel_is_error(args[1])) {
         v = args[1];
-    else if (n->op == CEL_OP_EQ)
+    } else if (n->op == CEL_OP_EQ) {
         v = cel_equal(args[0], args[1]);
-    else {
+    } else {
         struct cel_value equal = cel_equal(args[0], args[1]);
         v = cel_bool(cel_is_error(equal) || !equal.b);
     }
@@ -299,10 +299,11 @@ static struct cel_value eval_call(struct cel_state *s, const struct cel_node *n)
         failed = true;
     }
     struct cel_value v;
-    if (n->function == CEL_FN_NOT_STRICTLY_FALSE)
+    if (n->function == CEL_FN_NOT_STRICTLY_FALSE) {
         v = not_strictly_false(args[0]);
-    else
+    } else {
         v = failed ? error : cel_call(s, n, args);
+    }
     s->cost += cel_call_cost(n, args, n->count, v);
     return v;
 }
@@ -428,12 +429,13 @@ static struct cel_value eval_fold(struct cel_state *s, const struct cel_node *n)
         return range;
     s->slots[f->slot] = (struct cel_slot){.lazy = f->init};
     s->slots[f->slot + 1] = s->slots[f->slot + 2] = (struct cel_slot){0};
-    if (range.kind == CEL_KIND_MAP)
+    if (range.kind == CEL_KIND_MAP) {
         fold_map(s, f, range.map);
-    else if (range.kind == CEL_KIND_LIST)
+    } else if (range.kind == CEL_KIND_LIST) {
         fold_list(s, f, range.list);
-    else
+    } else {
         return cel_fault_text(s, "unsupported comprehension range type");
+    }
     if (s->cost > s->cost_limit)
         return out_of_cost();
     if (s->gave_up)

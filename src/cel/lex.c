@@ -161,7 +161,7 @@ static size_t lex_escaped_ident(struct str s, size_t at)
 {
     size_t i = at + 1;
     while (is_letter(byte_at(s, i)) || is_digit(byte_at(s, i)) ||
-            (i < s.len && strchr(".-/ ", s.ptr[i]) != NULL && s.ptr[i] != '\0'))
+            (i < s.len && strchr(".-/ ", (unsigned char)s.ptr[i]) != NULL && s.ptr[i] != '\0'))
         i++;
     return i > at + 1 && byte_at(s, i) == '`' ? i + 1 : 0;
 }

@@ -47,9 +47,10 @@ static bool equals_ignoring_case(struct str s, const char *word)
 {
     if (s.len != strlen(word))
         return false;
-    for (size_t i = 0; i < s.len; i++)
+    for (size_t i = 0; i < s.len; i++) {
         if ((s.ptr[i] | 0x20) != word[i])
             return false;
+    }
     return true;
 }
 
@@ -59,14 +60,15 @@ int cel_number_parse_double(struct str text, double *ret_value)
     if (negative || (text.len > 0 && text.ptr[0] == '+'))
         text = (struct str){text.ptr + 1, text.len - 1};
     double d = 0;
-    if (equals_ignoring_case(text, "inf") || equals_ignoring_case(text, "infinity"))
+    if (equals_ignoring_case(text, "inf") || equals_ignoring_case(text, "infinity")) {
         d = __builtin_inf();
-    else if (equals_ignoring_case(text, "nan"))
+    } else if (equals_ignoring_case(text, "nan")) {
         d = __builtin_nan("");
-    else if (text.len > 2 && text.ptr[0] == '0' && (text.ptr[1] | 0x20) == 'x')
+    } else if (text.len > 2 && text.ptr[0] == '0' && (text.ptr[1] | 0x20) == 'x') {
         return -1;
-    else if (!decimal_to_double(text, &d))
+    } else if (!decimal_to_double(text, &d)) {
         return 0;
+    }
     *ret_value = negative ? -d : d;
     return 1;
 }
@@ -113,10 +115,11 @@ void cel_number_print_f(struct buf *out, double d)
     if (print_special(out, &d))
         return;
     unsigned count = decimal_shortest(d, digits, &exponent);
-    if (count == 1 && digits[0] == '0')
+    if (count == 1 && digits[0] == '0') {
         buf_putc(out, '0');
-    else
+    } else {
         print_fixed(out, digits, count, exponent + 1);
+    }
 }
 
 void cel_number_print_g(struct buf *out, double d)

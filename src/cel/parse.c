@@ -313,9 +313,10 @@ static bool is_reserved(struct str name)
     static const char *const words[] = {"as", "break", "const", "continue", "else", "for",
             "function", "if", "import", "let", "loop", "package", "namespace", "return", "var",
             "void", "while"};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (str_eq_c(name, words[i]))
             return true;
+    }
     return false;
 }
 
@@ -498,9 +499,10 @@ static int parse_unary(struct parser *p, struct cel_expr **ret_expr)
         if (next.kind == CEL_TOKEN_INT || next.kind == CEL_TOKEN_DOUBLE)
             return parse_member(p, ret_expr);
     }
-    for (; p->token.kind == first.kind; count++)
+    for (; p->token.kind == first.kind; count++) {
         if ((r = advance(p)) < 0)
             return r;
+    }
     if ((r = parse_member(p, ret_expr)) < 0)
         return r;
     if (count % 2 == 1) {

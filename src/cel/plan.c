@@ -103,9 +103,10 @@ static int plan_ident(struct planner *p, const struct cel_expr *e, const struct 
 /* The number of the declared field, so that a host need not look for its name. */
 static uint32_t field_index(const struct cel_type *t, struct str field)
 {
-    for (uint32_t i = 0; t->decl != NULL && i < t->decl->field_count; i++)
+    for (uint32_t i = 0; t->decl != NULL && i < t->decl->field_count; i++) {
         if (str_eq_c(field, t->decl->fields[i].name))
             return i;
+    }
     return UINT32_MAX;
 }
 
@@ -183,9 +184,10 @@ static struct cel_value fold_constant(
 
 static bool all_constant(const struct cel_node *const *args, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         if (args[i]->op != CEL_OP_CONST)
             return false;
+    }
     return true;
 }
 
@@ -238,9 +240,10 @@ static const struct cel_node *plan_membership(
         return call;
     if (list.list->count == 0)
         return constant(p, e, cel_bool(false));
-    for (uint32_t i = 0; i < list.list->count; i++)
+    for (uint32_t i = 0; i < list.list->count; i++) {
         if (!is_primitive(list.list->items[i]))
             return call;
+    }
     call->op = CEL_OP_IN_SET;
     call->value = list;
     return call;
@@ -278,9 +281,10 @@ static int plan_call(struct planner *p, const struct cel_expr *e, const struct c
     int r = 0;
     if (member && (r = plan(p, e->call.target, &args[0])) < 0)
         return r;
-    for (uint32_t i = 0; i < e->call.arg_count; i++)
+    for (uint32_t i = 0; i < e->call.arg_count; i++) {
         if ((r = plan(p, e->call.args[i], &args[i + member])) < 0)
             return r;
+    }
 
     enum cel_function_id id = cel_function_id(e->call.function);
     static const struct {
@@ -301,9 +305,10 @@ static int plan_call(struct planner *p, const struct cel_expr *e, const struct c
         return 0;
     }
     struct cel_node *n = new_node(p, CEL_OP_CALL, e);
-    for (size_t i = 0; i < sizeof special / sizeof special[0]; i++)
+    for (size_t i = 0; i < sizeof special / sizeof special[0]; i++) {
         if (special[i].id == id)
             n->op = special[i].op;
+    }
     n->function = (uint16_t)id;
     n->overload = e->call.overload_count == 1 ? e->call.overloads[0] : CEL_OVERLOAD_ANY;
     n->count = count;
@@ -312,12 +317,13 @@ static int plan_call(struct planner *p, const struct cel_expr *e, const struct c
     if (n->op != CEL_OP_CALL)
         return 0;
     n->varargs = is_varargs(n);
-    if (n->overload == CEL_OV_IN_LIST && args[1]->op == CEL_OP_CONST)
+    if (n->overload == CEL_OV_IN_LIST && args[1]->op == CEL_OP_CONST) {
         *ret_node = plan_membership(p, e, n);
-    else if (id == CEL_FN_MATCHES || id == CEL_FN_FIND || id == CEL_FN_FINDALL)
+    } else if (id == CEL_FN_MATCHES || id == CEL_FN_FIND || id == CEL_FN_FINDALL) {
         r = plan_pattern(p, e, n);
-    else if (is_conversion(id) && count == 1 && args[0]->op == CEL_OP_CONST)
+    } else if (is_conversion(id) && count == 1 && args[0]->op == CEL_OP_CONST) {
         r = fold_now(p, e, ret_node);
+    }
     return r;
 }
 

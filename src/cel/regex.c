@@ -51,14 +51,16 @@ static bool can_be_empty(const struct cel_regex_node *n)
     case REGEX_REPEAT:
         return n->min == 0 || can_be_empty(n->first);
     case REGEX_CONCAT:
-        for (const struct cel_regex_node *i = n->first; i != NULL; i = i->next)
+        for (const struct cel_regex_node *i = n->first; i != NULL; i = i->next) {
             if (!can_be_empty(i))
                 return false;
+        }
         return true;
     case REGEX_ALTERNATE:
-        for (const struct cel_regex_node *i = n->first; i != NULL; i = i->next)
+        for (const struct cel_regex_node *i = n->first; i != NULL; i = i->next) {
             if (can_be_empty(i))
                 return true;
+        }
         return false;
     case REGEX_EMPTY:
     case REGEX_ASSERT:
@@ -77,10 +79,11 @@ static uint32_t compile_plus(
     uint32_t begin = compile(c, n, loop);
     if (c->too_large)
         return 0;
-    if (lazy)
+    if (lazy) {
         c->insts[loop].out2 = begin;
-    else
+    } else {
         c->insts[loop].out = begin;
+    }
     return begin;
 }
 
@@ -94,10 +97,11 @@ static uint32_t compile_star(
     uint32_t begin = compile(c, n, loop);
     if (c->too_large)
         return 0;
-    if (lazy)
+    if (lazy) {
         c->insts[loop].out2 = begin;
-    else
+    } else {
         c->insts[loop].out = begin;
+    }
     return loop;
 }
 
@@ -203,6 +207,25 @@ int cel_regex_compile(
     return 0;
 }
 
+uint32_t cel_rune_fold(uint32_t rune)
+{
+    uint32_t low = 0;
+    uint32_t high = cel_unicode_fold_count;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        const struct cel_unicode_fold *f = &cel_unicode_folds[middle];
+        if (rune < f->low) {
+            high = middle;
+        } else if (rune > f->high) {
+            low = middle + 1;
+        } else {
+            return (uint32_t)((int32_t)rune +
+                              (f->alternates && ((rune - f->low) & 1) ? -f->delta : f->delta));
+        }
+    }
+    return rune;
+}
+
 /* ---- matching ---- */
 
 uint32_t cel_rune_decode(struct str text, size_t at, size_t *ret_length)
@@ -228,12 +251,13 @@ bool cel_regex_inst_accepts(const struct cel_regex_inst *inst, uint32_t rune)
     uint32_t high = inst->range_count;
     while (low < high) {
         uint32_t middle = (low + high) / 2;
-        if (rune > inst->ranges[middle].high)
+        if (rune > inst->ranges[middle].high) {
             low = middle + 1;
-        else if (rune < inst->ranges[middle].low)
+        } else if (rune < inst->ranges[middle].low) {
             high = middle;
-        else
+        } else {
             return true;
+        }
     }
     return false;
 }
@@ -265,14 +289,16 @@ static bool word_at(struct str text, size_t at)
 static unsigned holding(struct str text, size_t at)
 {
     unsigned flags = 0;
-    if (at == 0)
+    if (at == 0) {
         flags |= ASSERT_TEXT_START | ASSERT_LINE_START;
-    else if (text.ptr[at - 1] == '\n')
+    } else if (text.ptr[at - 1] == '\n') {
         flags |= ASSERT_LINE_START;
-    if (at == text.len)
+    }
+    if (at == text.len) {
         flags |= ASSERT_TEXT_END | ASSERT_LINE_END;
-    else if (text.ptr[at] == '\n')
+    } else if (text.ptr[at] == '\n') {
         flags |= ASSERT_LINE_END;
+    }
     bool boundary = (at > 0 && word_at(text, at - 1)) != word_at(text, at);
     return flags | (boundary ? ASSERT_WORD : ASSERT_NO_WORD);
 }

@@ -94,9 +94,10 @@ static bool find_bounds(struct builder *b)
         const struct cel_regex_inst *inst = &b->re->insts[i];
         if (inst->op == OP_ASSERT && (inst->assertion & ~(ASSERT_TEXT_START | ASSERT_TEXT_END)))
             return false;
-        for (uint32_t r = 0; inst->op == OP_CLASS && r < inst->range_count; r++)
+        for (uint32_t r = 0; inst->op == OP_CLASS && r < inst->range_count; r++) {
             if (!add_bound(b, inst->ranges[r].low) || !add_bound(b, inst->ranges[r].high + 1))
                 return false;
+        }
     }
     return true;
 }
@@ -107,10 +108,11 @@ static bool find_classes(struct builder *b)
     struct set *accepting = ARENA_ARRAY(b->arena, struct set, CLASS_MAX);
     for (uint32_t i = 0; i < b->bound_count; i++) {
         struct set accepts = {{0}};
-        for (uint32_t pc = 0; pc < b->re->count; pc++)
+        for (uint32_t pc = 0; pc < b->re->count; pc++) {
             if (b->re->insts[pc].op == OP_CLASS &&
                     cel_regex_inst_accepts(&b->re->insts[pc], b->bounds[i]))
                 put(&accepts, pc);
+        }
         uint32_t c = 0;
         while (c < b->class_count && memcmp(&accepting[c], &accepts, sizeof accepts) != 0)
             c++;
@@ -155,9 +157,10 @@ static uint8_t acceptance(const struct builder *b, const struct set *s)
             accepts |= ACCEPT_NOW;
         close_over(b, &at_end, pc, ASSERT_TEXT_END);
     }
-    for (uint32_t pc = 0; pc < b->re->count; pc++)
+    for (uint32_t pc = 0; pc < b->re->count; pc++) {
         if (has(&at_end, pc) && b->re->insts[pc].op == OP_MATCH)
             accepts |= ACCEPT_AT_END;
+    }
     return accepts;
 }
 
@@ -167,9 +170,10 @@ static uint8_t start_acceptance(const struct builder *b)
     struct set both = {{0}};
     uint8_t accepts = acceptance(b, &b->states[0]);
     close_over(b, &both, b->re->start, ASSERT_TEXT_START | ASSERT_TEXT_END);
-    for (uint32_t pc = 0; pc < b->re->count; pc++)
+    for (uint32_t pc = 0; pc < b->re->count; pc++) {
         if (has(&both, pc) && b->re->insts[pc].op == OP_MATCH)
             accepts |= ACCEPT_AT_END;
+    }
     return accepts;
 }
 
@@ -186,10 +190,11 @@ static bool explore(struct builder *b)
             struct set to = {{0}};
             /* A match may begin at every rune. */
             close_over(b, &to, b->re->start, 0);
-            for (uint32_t pc = 0; pc < b->re->count; pc++)
+            for (uint32_t pc = 0; pc < b->re->count; pc++) {
                 if (has(&b->states[i], pc) && b->re->insts[pc].op == OP_CLASS &&
                         cel_regex_inst_accepts(&b->re->insts[pc], b->representatives[c]))
                     close_over(b, &to, b->re->insts[pc].out, 0);
+            }
             if (!state_of(b, &to, &state))
                 return false;
             b->next[i * b->class_count + c] = (uint8_t)state;
@@ -233,10 +238,11 @@ static uint32_t class_of(const struct cel_regex_dfa *dfa, uint32_t rune)
     uint32_t high = dfa->interval_count;
     while (high - low > 1) {
         uint32_t middle = (low + high) / 2;
-        if (dfa->starts[middle] <= rune)
+        if (dfa->starts[middle] <= rune) {
             low = middle;
-        else
+        } else {
             high = middle;
+        }
     }
     return dfa->classes[low];
 }

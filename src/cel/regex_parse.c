@@ -85,24 +85,6 @@ static void add_range(struct parser *p, struct class *c, uint32_t low, uint32_t 
     c->ranges[c->count++] = (struct cel_rune_range){low, high};
 }
 
-uint32_t cel_rune_fold(uint32_t rune)
-{
-    uint32_t low = 0;
-    uint32_t high = cel_unicode_fold_count;
-    while (low < high) {
-        uint32_t middle = (low + high) / 2;
-        const struct cel_unicode_fold *f = &cel_unicode_folds[middle];
-        if (rune < f->low)
-            high = middle;
-        else if (rune > f->high)
-            low = middle + 1;
-        else
-            return (uint32_t)((int32_t)rune +
-                              (f->alternates && ((rune - f->low) & 1) ? -f->delta : f->delta));
-    }
-    return rune;
-}
-
 /* Adds what equals a rune of the range but for case. */
 static void add_folds(struct parser *p, struct class *c, uint32_t low, uint32_t high)
 {
@@ -110,9 +92,10 @@ static void add_folds(struct parser *p, struct class *c, uint32_t low, uint32_t 
         const struct cel_unicode_fold *f = &cel_unicode_folds[i];
         uint32_t first = low > f->low ? low : f->low;
         uint32_t last = high < f->high ? high : f->high;
-        for (uint32_t r = first; r <= last; r++)
+        for (uint32_t r = first; r <= last; r++) {
             for (uint32_t other = cel_rune_fold(r); other != r; other = cel_rune_fold(other))
                 add_range(p, c, other, other);
+        }
     }
 }
 
@@ -193,11 +176,12 @@ static void add_named(struct parser *p, struct class *c, const struct named_clas
     struct class part = {0};
     for (uint32_t i = 0; i < named->count; i++)
         add_folded(p, &part, named->ranges[i].low, named->ranges[i].high);
-    if (not )
+    if (not ) {
         add_negated(p, c, &part);
-    else
+    } else {
         for (uint32_t i = 0; i < part.count; i++)
             add_range(p, c, part.ranges[i].low, part.ranges[i].high);
+    }
 }
 
 /* \d \s \w and their negations, at the backslash; false when it is none. */
@@ -267,10 +251,11 @@ static const struct cel_unicode_table *find_table(struct str name)
         int order = str_cmp(str_from(cel_unicode_tables[middle].name), name);
         if (order == 0)
             return &cel_unicode_tables[middle];
-        if (order < 0)
+        if (order < 0) {
             low = middle + 1;
-        else
+        } else {
             high = middle;
+        }
     }
     return NULL;
 }
@@ -310,11 +295,12 @@ static int unicode_class(struct parser *p, struct class *c)
         for (uint32_t i = 0; i < t->count; i++)
             add_folded(p, &part, t->ranges[i].low, t->ranges[i].high);
     }
-    if (not )
+    if (not ) {
         add_negated(p, c, &part);
-    else
+    } else {
         for (uint32_t i = 0; i < part.count; i++)
             add_range(p, c, part.ranges[i].low, part.ranges[i].high);
+    }
     return 1;
 }
 
@@ -657,9 +643,10 @@ static bool counts_fit(const struct cel_regex_node *n, int limit)
     } else if (n->kind == REGEX_REPEAT && n->max == 0 && n->min == 0) {
         return true;
     }
-    for (const struct cel_regex_node *c = n->first; c != NULL; c = c->next)
+    for (const struct cel_regex_node *c = n->first; c != NULL; c = c->next) {
         if (!counts_fit(c, limit))
             return false;
+    }
     return true;
 }
 

@@ -20,9 +20,10 @@ static bool is_identifier(char c)
 
 static bool all_digits(struct str s)
 {
-    for (size_t i = 0; i < s.len; i++)
+    for (size_t i = 0; i < s.len; i++) {
         if (!is_digit(s.ptr[i]))
             return false;
+    }
     return true;
 }
 
@@ -176,14 +177,16 @@ int cel_semver_cmp(const struct cel_semver *a, const struct cel_semver *b)
 static size_t put_part(struct str part, char *out)
 {
     size_t zeros = 0;
-    if (part.len > 1)
+    if (part.len > 1) {
         while (zeros < part.len && part.ptr[zeros] == '0')
             zeros++;
+    }
     size_t len = 0;
-    if (zeros > 0 && (zeros == part.len || !is_digit(part.ptr[zeros])))
+    if (zeros > 0 && (zeros == part.len || !is_digit(part.ptr[zeros]))) {
         out[len++] = '0';
-    else if (zeros == 0 && part.len > 1 && !is_digit(part.ptr[0]))
+    } else if (zeros == 0 && part.len > 1 && !is_digit(part.ptr[0])) {
         out[len++] = '0';
+    }
     if (part.len > zeros)
         memcpy(out + len, part.ptr + zeros, part.len - zeros);
     return len + part.len - zeros;

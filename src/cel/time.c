@@ -167,9 +167,10 @@ static uint64_t duration_unit(struct str *s)
         len++;
     struct str name = {s->ptr, len};
     *s = (struct str){s->ptr + len, s->len - len};
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         if (str_eq_c(name, units[i].name))
             return units[i].ns;
+    }
     return 0;
 }
 

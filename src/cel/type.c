@@ -46,10 +46,11 @@ const struct cel_function *cel_function_find(struct str name)
         int order = str_cmp(cel_functions[middle].name, name);
         if (order == 0)
             return &cel_functions[middle];
-        if (order < 0)
+        if (order < 0) {
             low = middle + 1;
-        else
+        } else {
             high = middle;
+        }
     }
     return NULL;
 }
@@ -71,9 +72,10 @@ const struct cel_type *cel_type_named(struct str name)
             &cel_type_uint,
             &cel_type_optional,
     };
-    for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
+    for (size_t i = 0; i < sizeof named / sizeof named[0]; i++) {
         if (str_eq_c(name, named[i]->name))
             return named[i];
+    }
     return NULL;
 }
 
@@ -220,9 +222,10 @@ static bool not_referenced_in(
         const struct cel_type *sub = find_bound(u, within);
         return sub == NULL || not_referenced_in(u, t, sub);
     }
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         if (within->param[i] != NULL && !not_referenced_in(u, t, within->param[i]))
             return false;
+    }
     return true;
 }
 
@@ -237,9 +240,10 @@ static bool equal_or_less_specific(const struct cel_type *a, const struct cel_ty
         return true;
     if (!is_opaque(a))
         return cel_type_same(a, b, true);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         if (a->param[i] != NULL && !equal_or_less_specific(a->param[i], b->param[i]))
             return false;
+    }
     return true;
 }
 
@@ -316,9 +320,10 @@ static bool assignable(struct cel_unify *u, const struct cel_type *from, const s
         return true;
     if (!is_opaque(from))
         return from->kind != CEL_KIND_OBJECT || strcmp(from->name, to->name) == 0;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         if (from->param[i] != NULL && !assignable(u, from->param[i], to->param[i]))
             return false;
+    }
     return true;
 }
 

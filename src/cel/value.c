@@ -400,14 +400,15 @@ static void print_quoted(struct buf *out, struct str s)
     buf_putc(out, '"');
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.ptr[i];
-        if (c == '"' || c == '\\')
+        if (c == '"' || c == '\\') {
             buf_printf(out, "\\%c", c);
-        else if (c == '\n')
+        } else if (c == '\n') {
             buf_puts(out, "\\n");
-        else if (c < ' ' || c == 0x7f)
+        } else if (c < ' ' || c == 0x7f) {
             buf_printf(out, "\\x%02x", c);
-        else
+        } else {
             buf_putc(out, (char)c);
+        }
     }
     buf_putc(out, '"');
 }
