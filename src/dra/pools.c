@@ -160,11 +160,11 @@ static uint32_t pool_fill(struct gather *g, const struct group *group,
     bool counters = dra_has(g->e, DRA_FEATURE_PARTITIONABLE);
     uint32_t most = group->count > all_count ? group->count : all_count;
     const struct dra_slice **holders =
-            ARENA_ARRAY(a, const struct dra_slice *, most + group->count);
+            ARENA_ARRAY(g->e->scratch, const struct dra_slice *, most + group->count);
     uint32_t holder_count = 0;
     uint32_t sets = 0;
     pool->slices = ARENA_ARRAY(a, const struct dra_slice *, group->count);
-    pool->hidden = ARENA_ARRAY(a, const struct dra_slice *, most);
+    pool->hidden = ARENA_ARRAY(g->e->scratch, const struct dra_slice *, most);
     for (uint32_t i = 0; i < group->count; i++) {
         const struct dra_slice *slice = group->slices[i];
         if (counters && slice->set_count > 0) {
@@ -296,6 +296,20 @@ static bool any_binding(const struct dra_pool_view *pool)
     return false;
 }
 
+/* Other nodes' slices matter beyond this check for their counters only.  A pool over all nodes of a
+ * cluster would otherwise be held once a node. */
+static void hidden_keep(struct gather *g, struct dra_pool_view *pool)
+{
+    const struct dra_slice **kept = NULL;
+    if (pool->set_count == 0 || pool->invalid)
+        pool->hidden_count = 0;
+    else
+        kept = ARENA_ARRAY(g->e->arena, const struct dra_slice *, pool->hidden_count);
+    for (uint32_t i = 0; i < pool->hidden_count; i++)
+        kept[i] = pool->hidden[i];
+    pool->hidden = kept;
+}
+
 /* False when the pool is obsolete. */
 static bool pool_build(struct gather *g, struct group *group, struct dra_pool_view *pool)
 {
@@ -319,6 +333,7 @@ static bool pool_build(struct gather *g, struct group *group, struct dra_pool_vi
         pool->slices[0] = group->slices[0]; /* for its name only */
     if (names_unique(g, pool) && dra_has(g->e, DRA_FEATURE_PARTITIONABLE))
         (void)sets_valid(g, pool);
+    hidden_keep(g, pool);
     pool->has_binding = !pool->invalid && any_binding(pool);
     return true;
 }
