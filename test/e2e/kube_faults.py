@@ -302,12 +302,12 @@ def check_patience(bench, _):
     """Retry-After is kept to where it is allowed, and so is the rate."""
     program = bench.start("--qps-milli", "5000", "--burst", "2")
     path = "/api/v1/namespaces/default"
-    bench.tell("storm", "2")
+    bench.tell("busy", "2")
     began = time.monotonic()
     expect(answer(program, "patch", "merge", path, "", '{"metadata":{"labels":{"a":"b"}}}'), "done", 200)
     waited = time.monotonic() - began
     assert waited >= 2, f"two answers said 1 s, it took {waited:.2f} s"
-    bench.tell("storm", "1")
+    bench.tell("busy", "1")
     expect(answer(program, "evict", "default", "nobody", ""), "rejected", 429)
     time.sleep(1)
     began = time.monotonic()

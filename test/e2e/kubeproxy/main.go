@@ -12,6 +12,7 @@
 //	gone N              the next N watches from a version: HTTP 410
 //	expire N            the next N watches from a version: 200 and an ERROR event with code 410
 //	storm N             the next N requests: 429 with Retry-After: 1
+//	busy N              the same for the next N writes only
 //	fail N              the next N requests: 500, 502, 503, 504 in turn, 503 with Retry-After
 //	slow BYTES MS       answers come BYTES at a time, MS apart (0 0 = off)
 //	freeze              connections of now say nothing any more and stay open
@@ -51,18 +52,18 @@ import (
 )
 
 type faults struct {
-	mu                                             sync.Mutex
-	half, gone, expire, storm, fail, lose, page410 int
-	slowBytes                                      int
-	slowWait                                       time.Duration
-	token                                          string
-	frozenBefore                                   int64 // connections with a lower number are frozen
-	conns                                          map[net.Conn]int64
-	cert                                           *tls.Certificate
-	failed                                         int
-	requests, unauthorized, injected, http2, http1 atomic.Int64
-	connections                                    atomic.Int64
-	writes                                         map[string]int
+	mu                                                   sync.Mutex
+	half, gone, expire, storm, busy, fail, lose, page410 int
+	slowBytes                                            int
+	slowWait                                             time.Duration
+	token                                                string
+	frozenBefore                                         int64 // connections with a lower number are frozen
+	conns                                                map[net.Conn]int64
+	cert                                                 *tls.Certificate
+	failed                                               int
+	requests, unauthorized, injected, http2, http1       atomic.Int64
+	connections                                          atomic.Int64
+	writes                                               map[string]int
 }
 
 type connKey struct{}
@@ -199,7 +200,7 @@ func (f *faults) handle(proxy *httputil.ReverseProxy, w http.ResponseWriter, r *
 	isWatch := query.Get("watch") != ""
 	resumed := isWatch && query.Get("resourceVersion") != ""
 	switch {
-	case f.take(&f.storm):
+	case f.take(&f.storm), r.Method != http.MethodGet && f.take(&f.busy):
 		status(w, 429, "TooManyRequests", "the storm", "1")
 		return
 	case f.take(&f.fail):
@@ -262,6 +263,8 @@ func (f *faults) command(line, dir string) {
 		f.expire = a
 	case "storm":
 		f.storm = a
+	case "busy":
+		f.busy = a
 	case "fail":
 		f.fail = a
 	case "lose":
