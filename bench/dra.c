@@ -333,7 +333,7 @@ static uint64_t status_mib(const char *key)
     size_t len = strlen(key);
     while (file && fgets(line, sizeof line, file)) {
         if (strncmp(line, key, len) == 0 && line[len] == ':')
-            (void)sscanf(line + len + 1, "%llu", &kib);
+            kib = strtoull(line + len + 1, NULL, 10);
     }
     if (file)
         (void)fclose(file);

@@ -301,10 +301,11 @@ static bool any_binding(const struct dra_pool_view *pool)
 static void hidden_keep(struct gather *g, struct dra_pool_view *pool)
 {
     const struct dra_slice **kept = NULL;
-    if (pool->set_count == 0 || pool->invalid)
+    if (pool->set_count == 0 || pool->invalid) {
         pool->hidden_count = 0;
-    else
+    } else {
         kept = ARENA_ARRAY(g->e->arena, const struct dra_slice *, pool->hidden_count);
+    }
     for (uint32_t i = 0; i < pool->hidden_count; i++)
         kept[i] = pool->hidden[i];
     pool->hidden = kept;
