@@ -476,10 +476,9 @@ static bool is_wished(const struct maker *m, uint64_t target)
     return false;
 }
 
-static void add_left(struct maker *m, struct str subject, const char *reason, struct str why,
-        int64_t cost, uint32_t pods)
+static void add_left(struct maker *m, const struct report_plan_left *left)
 {
-    m->left[m->p->left_count++] = (struct report_plan_left){subject, reason, why, cost, pods};
+    m->left[m->p->left_count++] = *left;
 }
 
 /* A class that was guessed can be put right by who knows better. */
@@ -506,8 +505,9 @@ static void add_owners_left(struct maker *m)
             continue;
         int64_t cost = m->owner_cost[i];
         if (o->foreign.len > 0) {
-            add_left(m, owner_subject(m, i), core_reason_name(CORE_REASON_GUARD_FOREIGN),
-                    o->foreign, cost, pods);
+            add_left(m,
+                    &(struct report_plan_left){owner_subject(m, i),
+                            core_reason_name(CORE_REASON_GUARD_FOREIGN), o->foreign, cost, pods});
             continue;
         }
         const struct core_decision *d = decision_of(m, o->uid, 0, CORE_CHANGE_OWNER_POINT);
@@ -524,8 +524,9 @@ static void add_owners_left(struct maker *m)
             add_unproven(m, i, d != NULL ? d : &none);
         if (m->p->item_count > items)
             continue;
-        add_left(m, owner_subject(m, i), core_reason_name(d != NULL ? d->reason : none.reason),
-                why_left(m, o, d), cost, pods);
+        add_left(m, &(struct report_plan_left){owner_subject(m, i),
+                            core_reason_name(d != NULL ? d->reason : none.reason),
+                            why_left(m, o, d), cost, pods});
     }
 }
 
@@ -546,8 +547,9 @@ static void add_nodes_left(struct maker *m)
             why = str_from(note->excluded_why);
         }
         if (reason != NULL) {
-            add_left(m, str_from(arena_printf(m->a, "Node %.*s", STR_ARG(f->name))), reason, why,
-                    f->microusd_per_hour * HOURS_A_DAY, m->node_pods[n]);
+            const char *subject = arena_printf(m->a, "Node %.*s", STR_ARG(f->name));
+            add_left(m, &(struct report_plan_left){str_from(subject), reason, why,
+                                f->microusd_per_hour * HOURS_A_DAY, m->node_pods[n]});
         }
     }
 }
