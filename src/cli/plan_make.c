@@ -243,7 +243,9 @@ static struct str patch_of(const struct maker *m, uint32_t row, const struct cor
     }
     jw_object_end(&w);
     jw_object_end(&w);
-    struct str kept = text.overflow ? (struct str){0} : arena_str(m->a, buf_str(&text));
+    struct str kept = {0};
+    if (!text.overflow)
+        kept = arena_str(m->a, buf_str(&text));
     buf_clear(&text);
     return kept;
 }

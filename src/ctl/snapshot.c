@@ -116,7 +116,9 @@ static void *row_add(void *rows_ptr, uint32_t *count, uint32_t *cap, size_t size
 
 static struct str keep(struct ctl_snapshot *s, struct str text)
 {
-    return text.len == 0 ? (struct str){0} : arena_str(s->a, text);
+    if (text.len == 0)
+        return (struct str){0};
+    return arena_str(s->a, text);
 }
 
 static struct kube_owner keep_owner(struct ctl_snapshot *s, const struct kube_owner *o)
