@@ -267,7 +267,7 @@ static int live_lint(const struct options *o, const struct cli_lint_options *lin
 {
     const struct cli_connect_options connect = {o->kubeconfig, o->context, "slicewright-lint"};
     const struct ctl_fetch_options fetch = {.operator_namespace = o->operator_namespace};
-    struct ctl_fetch_result result;
+    struct ctl_fetch_result result = {0};
     struct kube_config config;
     struct kube_client *client = NULL;
     struct os_loop *loop = NULL;
@@ -329,7 +329,7 @@ static int node_resolve(
 static int run(const struct cli_call *call, struct err *reterr)
 {
     const struct options *o = call->options;
-    struct nvidia_mig_node node;
+    struct nvidia_mig_node node = {0};
     struct cli_lint_options lint_options = {
             .part = (enum cli_lint_part)o->part, .node = o->gpu ? &node : NULL};
     struct buf out = BUF_INIT(OUT_BYTES_MAX);
