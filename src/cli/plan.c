@@ -447,11 +447,12 @@ static int observe(struct job *j, struct ctl_observation *ret_observation, struc
     bool plain = (len > 5 && strcmp(j->o->record + len - 5, ".json") == 0) ||
                  (len > 6 && strcmp(j->o->record + len - 6, ".jsonl") == 0);
     struct err tape_err = {0};
-    if (j->tape.overflow)
+    if (j->tape.overflow) {
         (void)err_set(&tape_err, -E2BIG, "%s: the recording would pass 4 GiB", j->o->record);
-    else
+    } else {
         (void)os_file_write(
                 j->o->record, buf_str(&j->tape), plain ? OS_FILE_PLAIN : OS_FILE_GZIP, &tape_err);
+    }
     if (rc == 0 && tape_err.code < 0) {
         *reterr = tape_err;
         rc = tape_err.code;

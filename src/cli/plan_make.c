@@ -195,10 +195,11 @@ static void put_template(struct json_writer *w, const struct maker *m, uint32_t 
     jw_key(w, "nodeSelector");
     jw_object(w);
     jw_key(w, CTL_LABEL_POOL);
-    if (action->owner.pool.len > 0)
+    if (action->owner.pool.len > 0) {
         jw_str(w, action->owner.pool);
-    else
+    } else {
         jw_null(w);
+    }
     jw_object_end(w);
     jw_key(w, "containers");
     jw_array(w);
@@ -435,9 +436,10 @@ static void add_unproven(struct maker *m, uint32_t row, const struct core_decisi
     for (uint32_t n = 0; n < m->w->node_count; n++) {
         const struct core_node_fact *f = &m->w->nodes[n].node;
         uint64_t models = m->w->owners[row].owner.gpu_models;
-        if (models == 0 || (f->gpu < 64 && (models >> f->gpu & 1) != 0))
+        if (models == 0 || (f->gpu < 64 && (models >> f->gpu & 1) != 0)) {
             memory_mib =
                     num_min_u32((uint32_t)memory_mib, model_gpu_get(f->gpu)->memory_usable_mib);
+        }
     }
     memory_mib = memory_mib * (1000 - p->memory_headroom_permille) / 1000;
     uint64_t fit = p->replicas_max;
@@ -570,10 +572,11 @@ static void add_notes(struct maker *m)
         const struct ctl_finding *f = &w->findings[i];
         const struct report_plan_note note = {
                 str_from(f->subject), str_from(f->text), str_from(f->advice)};
-        if (f->kind == CTL_FINDING_WARNING)
+        if (f->kind == CTL_FINDING_WARNING) {
             warnings[m->p->warning_count++] = note;
-        else
+        } else {
             unseen[m->p->unseen_count++] = note;
+        }
     }
     m->p->warnings = warnings;
     m->p->unseen = unseen;
@@ -622,10 +625,11 @@ void cli_plan_make(struct arena *a, const struct cli_plan_input *in, struct repo
     count_nodes(&m);
     for (uint32_t i = 0; i < o->wish_count; i++) {
         const struct core_action *action = &o->wishes[i].action;
-        if (action->kind == CORE_ACTION_OWNER_PATCH)
+        if (action->kind == CORE_ACTION_OWNER_PATCH) {
             add_owner_item(&m, action);
-        else if (action->kind == CORE_ACTION_NODE_PATCH)
+        } else if (action->kind == CORE_ACTION_NODE_PATCH) {
             add_node_item(&m, action);
+        }
     }
     add_idle_items(&m);
     add_owners_left(&m);

@@ -122,9 +122,10 @@ static bool resolve(
 
 static int push(struct ctl_history *h, const struct ctl_reading *r, struct err *reterr)
 {
-    if (h->count >= CTL_READINGS_MAX)
+    if (h->count >= CTL_READINGS_MAX) {
         return err_set(reterr, -E2BIG, "more than %d readings: ask for less time or a longer step",
                 CTL_READINGS_MAX);
+    }
     if (h->count == h->cap) {
         h->cap = h->cap == 0 ? 4096 : h->cap * 2;
         h->readings = mem_grow(h->readings, h->cap, sizeof *h->readings);
@@ -316,10 +317,11 @@ void ctl_history_finish(struct ctl_history *h)
     for (uint32_t i = 0; i < h->count; i++) {
         struct ctl_reading *last = kept > 0 ? &h->readings[kept - 1] : NULL;
         const struct ctl_reading *r = &h->readings[i];
-        if (last != NULL && same_place(last, r) && last->pod == r->pod)
+        if (last != NULL && same_place(last, r) && last->pod == r->pod) {
             merge(last, r);
-        else
+        } else {
             h->readings[kept++] = *r;
+        }
     }
     h->count = kept;
 }

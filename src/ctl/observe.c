@@ -186,10 +186,11 @@ static void take_output(struct run *r)
     arena_reset(r->scratch);
     r->solved_count = 0;
     for (uint32_t i = 0; i < r->out.action_count; i++) {
-        if (r->out.actions[i].kind == CORE_ACTION_SOLVE)
+        if (r->out.actions[i].kind == CORE_ACTION_SOLVE) {
             solve(r, &r->out.actions[i]);
-        else if (r->today)
+        } else if (r->today) {
             keep_action(r, &r->out.actions[i]);
+        }
     }
     for (uint32_t i = 0; i < r->out.decision_count; i++)
         keep_decision(r, &r->out.decisions[i]);

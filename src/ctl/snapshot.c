@@ -270,9 +270,10 @@ static void keep_spec(
     if (ret_spec->gpu_kinds == 0)
         return; /* the rest matters to pods with GPUs alone */
     struct kube_pair *selector = ARENA_ARRAY(s->a, struct kube_pair, f->selector_count + 1);
-    for (uint32_t i = 0; i < f->selector_count; i++)
+    for (uint32_t i = 0; i < f->selector_count; i++) {
         selector[i] =
                 (struct kube_pair){keep(s, f->selector[i].key), keep(s, f->selector[i].value)};
+    }
     ret_spec->selector = selector;
     ret_spec->selector_count = f->selector_count;
     /* More terms than are read are as good as terms that are not understood. */
@@ -620,9 +621,10 @@ int ctl_snapshot_read(
     enum kube_split_form form = looks_like_list(text) ? KUBE_SPLIT_LIST : KUBE_SPLIT_EVENTS;
     int rc = read_as(&r, text, form, &objects, reterr);
     (void)arena_free(r.scratch);
-    if (rc >= 0 && objects == 0)
+    if (rc >= 0 && objects == 0) {
         rc = err_set(
                 reterr, -EINVAL, "holds no objects: expected what 'kubectl get -o json' prints");
+    }
     if (rc >= 0) {
         *ret_ignored = r.ignored;
         rc = 0;

@@ -106,9 +106,10 @@ static const char *models_of(
             if (str_eq_c(pair->key, CTL_LABEL_POOL))
                 continue;
             matches = str_eq(ctl_labels_get(labels, pair->key.ptr), pair->value);
-            if (!matches)
+            if (!matches) {
                 culprit = arena_printf(
                         w->a, "%.*s=%.*s", STR_ARG_SHORT(pair->key), STR_ARG_SHORT(pair->value));
+            }
         }
         *(matches ? &in : &out) |= bit;
     }
@@ -243,10 +244,11 @@ static void read_declared(
     }
     value = label_or_annotation(t->labels, t->annotations, CTL_KEY_SLO);
     if (value.len > 0) {
-        if (str_to_u64(value, 1000, 1000000, &number) == 0)
+        if (str_to_u64(value, 1000, 1000000, &number) == 0) {
             f->slo_permille = (uint32_t)number;
-        else
+        } else {
             warn_value(b->w, f->name, CTL_KEY_SLO, value, "expected 1000 to 1000000");
+        }
     }
     value = label_or_annotation(t->labels, t->annotations, CTL_KEY_PREALLOCATES);
     f->preallocates = value.len > 0 ? str_eq_c(value, "true") : t->spec->preallocates_seen;

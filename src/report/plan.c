@@ -72,10 +72,11 @@ static void put_now(struct json_writer *w, const struct report_plan *p)
     jw_kv_u64(w, "gpus_provisioned", p->gpus);
     jw_kv_u64(w, "gpus_requested", p->gpus_requested);
     jw_key(w, "gpus_used");
-    if (p->used_known)
+    if (p->used_known) {
         jw_fixed(w, (int64_t)p->gpus_used_milli, 3);
-    else
+    } else {
         jw_null(w);
+    }
     jw_kv_u64(w, "gpus_read", p->gpus_read);
     jw_kv_u64(w, "owners", p->owners);
     jw_kv_u64(w, "pods", p->pods);
@@ -157,16 +158,18 @@ static void put_yaml(const struct doc *d, unsigned indent, bool in_list, struct 
         bool nested = (c->kind == DOC_OBJECT || c->kind == DOC_ARRAY) && c->count > 0;
         if (i > 0 || !in_list)
             buf_printf(out, "%*s", (int)indent, "");
-        if (map)
+        if (map) {
             buf_printf(out, "%.*s:", STR_ARG(c->key));
-        else
+        } else {
             buf_puts(out, "-");
+        }
         if (!nested) {
             buf_putc(out, ' ');
-            if (c->kind == DOC_OBJECT || c->kind == DOC_ARRAY)
+            if (c->kind == DOC_OBJECT || c->kind == DOC_ARRAY) {
                 buf_puts(out, c->kind == DOC_OBJECT ? "{}" : "[]");
-            else
+            } else {
                 put_scalar(c, out);
+            }
             buf_putc(out, '\n');
         } else if (map) {
             buf_putc(out, '\n');

@@ -97,11 +97,12 @@ static void put_items(
                 report_money(t, item->saving_microusd_per_day), c->off, c->bold,
                 STR_ARG(item->subject), c->off, item->pods, plural(item->pods),
                 sure ? "" : c->warn);
-        if (item->certainty == REPORT_CERTAIN_UNPROVEN)
+        if (item->certainty == REPORT_CERTAIN_UNPROVEN) {
             buf_printf(out, "unproven (%llu samples)", (unsigned long long)item->samples);
-        else
+        } else {
             buf_printf(out, "%s by %s", report_certainty_name(item->certainty),
                     report_span(u, item->history_ns));
+        }
         buf_printf(out, "%s\n                   %.*s -> %.*s\n", c->off, STR_ARG(item->from),
                 STR_ARG(item->to));
         buf_printf(out, "                   %s%.*s%s\n", c->dim, STR_ARG(item->why), c->off);

@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "model/gpu.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -129,6 +130,7 @@ static int take_pod(struct sim_trace_facts *t, const struct core_now *now,
             t->pod_cap = t->pod_cap == 0 ? 256 : t->pod_cap * 2;
             t->pods = mem_grow(t->pods, t->pod_cap, sizeof *t->pods);
         }
+        assert(t->pods != NULL);
         p = &t->pods[t->pod_count];
         *p = (struct seen_pod){.name = arena_str(t->a, f->name),
                 .owner = owner,
@@ -154,10 +156,11 @@ static int add_sample(struct sim_trace_facts *t, struct seen_pod *p,
     if (last != NULL && last->at_ns >= s->at_ns) {
         /* Another GPU of the same pod: a pod is as busy as its busiest. */
         last->busy_permille = (uint16_t)num_max_u32(last->busy_permille, s->busy_permille);
-        if (s->memory_mib != UINT32_MAX)
+        if (s->memory_mib != UINT32_MAX) {
             last->memory_mib = last->memory_mib == UINT32_MAX
                                        ? s->memory_mib
                                        : num_max_u32(last->memory_mib, s->memory_mib);
+        }
         return 0;
     }
     if (++t->sample_total > SIM_TRACE_SAMPLES_MAX)
@@ -206,14 +209,15 @@ int sim_trace_facts_take(struct sim_trace_facts *t, const struct core_now *now,
     int rc = 0;
     for (uint32_t i = 0; i < count && rc == 0; i++) {
         const struct core_fact *f = &facts[i];
-        if (f->kind == CORE_FACT_NODE)
+        if (f->kind == CORE_FACT_NODE) {
             rc = take_node(t, now, &f->node, reterr);
-        else if (f->kind == CORE_FACT_OWNER)
+        } else if (f->kind == CORE_FACT_OWNER) {
             rc = take_owner(t, &f->owner, reterr);
-        else if (f->kind == CORE_FACT_POD)
+        } else if (f->kind == CORE_FACT_POD) {
             rc = take_pod(t, now, &f->pod, reterr);
-        else if (f->kind == CORE_FACT_SAMPLE)
+        } else if (f->kind == CORE_FACT_SAMPLE) {
             rc = take_sample(t, f->observed_wall_ns, &f->sample, reterr);
+        }
         struct seen_pod *gone = f->kind == CORE_FACT_GONE ? pod_of(t, f->gone) : NULL;
         if (gone != NULL && gone->end_wall_ns == 0)
             gone->end_wall_ns = now->wall_ns;
@@ -355,9 +359,10 @@ static int64_t period_of(const struct sim_trace_facts *t)
 {
     int64_t period = INT64_MAX;
     for (uint32_t p = 0; p < t->pod_count; p++) {
-        for (uint32_t i = 1; i < t->pods[p].sample_count; i++)
+        for (uint32_t i = 1; i < t->pods[p].sample_count; i++) {
             period = num_min_i64(
                     period, t->pods[p].samples[i].at_ns - t->pods[p].samples[i - 1].at_ns);
+        }
     }
     return num_max_i64(num_min_i64(period, 300 * NUM_NS_PER_SECOND), 15 * NUM_NS_PER_SECOND);
 }
