@@ -60,6 +60,7 @@ struct conflict {
     uint32_t limit_permille;
     uint32_t alone_ppm; /* one pod passes the limit by itself */
     uint32_t none_ppm;  /* no one of `count` independent pods does */
+    uint32_t mean_ppm;  /* of a pod's busy time */
 };
 
 static void conflict_init(
@@ -75,6 +76,7 @@ static void conflict_init(
     usage_joint_add(&one, &c->pod);
     c->alone_ppm = usage_joint_exceeds_ppm(&one, limit_permille, 0);
     c->none_ppm = 1000000;
+    c->mean_ppm = usage_dist_mean_ppm(&c->pod);
 }
 
 /* Adds a pod.  Returns the share of time (ppm) in which the pods together pass the limit while none
@@ -101,6 +103,20 @@ static uint32_t size_between(const struct decide_busy *b, uint32_t allowed_ppm)
     return (uint32_t)(1000000000 / (bears_milli > 1000 ? bears_milli : 1000));
 }
 
+/* Busy time adds up: what pods ask for in the mean must fit, whoever is busy when.  Without this
+ * rule pods that are busy all the time would never conflict: each passes the limit by itself. */
+static bool means_fit(const struct conflict *c, uint32_t pods, uint32_t limit_permille)
+{
+    return (uint64_t)c->mean_ppm * pods <= (uint64_t)limit_permille * 1000;
+}
+
+/* The part of a GPU that a pod stands for by its mean alone, ppm. */
+static uint32_t size_by_mean(const struct conflict *c, uint32_t limit_permille)
+{
+    return num_min_u32(
+            (uint32_t)num_ceildiv_u64((uint64_t)c->mean_ppm * 1000, limit_permille), 1000000);
+}
+
 static void busy_replicas(const struct policy *p, const struct usage_digest *digest, uint16_t gpu,
         uint32_t replicas_max, struct decide_busy *ret)
 {
@@ -117,9 +133,12 @@ static void busy_replicas(const struct policy *p, const struct usage_digest *dig
     for (uint32_t r = 1; r <= replicas_max + 1; r++) {
         uint32_t over_time = conflict_add(&all);
         uint32_t in_peak = conflict_add(&peak);
-        if (r > replicas_max || over_time > allowed || in_peak / PEAK_FACTOR > allowed) {
+        bool fit = means_fit(&all, r, p->target_utilization_permille) && means_fit(&peak, r, 1000);
+        if (r > replicas_max || over_time > allowed || in_peak / PEAK_FACTOR > allowed ||
+                (r > 1 && !fit)) {
             ret->next_ppm = num_max_u32(over_time, in_peak / PEAK_FACTOR);
-            ret->size_ppm = size_between(ret, allowed);
+            ret->size_ppm = num_max_u32(
+                    size_between(ret, allowed), size_by_mean(&all, p->target_utilization_permille));
             return;
         }
         ret->replicas = (uint16_t)r;

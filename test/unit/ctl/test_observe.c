@@ -123,6 +123,24 @@ static void history_is_what_makes_a_plan(void **state)
     cluster_free(c);
 }
 
+/* Pods that are busy all the time pass the limit each by itself: that they do is no reason to put
+ * them together. */
+static void who_is_busy_all_the_time_is_not_shared(void **state)
+{
+    (void)state;
+    static const unsigned busy_percent[] = {95, 80, 60};
+    for (unsigned i = 0; i < sizeof busy_percent / sizeof busy_percent[0]; i++) {
+        struct cluster *c = make();
+        struct ctl_history *h = make_history(c, busy_percent[i]);
+        struct ctl_observation o;
+        struct seen seen;
+        observe(c, h, c->a, &o, &seen);
+        assert_int_equal(owner_patches(&o), 0);
+        (void)ctl_history_free(h);
+        cluster_free(c);
+    }
+}
+
 static void same_inputs_give_the_same_digest(void **state)
 {
     (void)state;
@@ -146,6 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(without_history_nothing_is_asked_of_owners),
             cmocka_unit_test(history_is_what_makes_a_plan),
+            cmocka_unit_test(who_is_busy_all_the_time_is_not_shared),
             cmocka_unit_test(same_inputs_give_the_same_digest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
