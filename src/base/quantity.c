@@ -168,8 +168,9 @@ static bool parse_fast(const struct parts *p, const struct suffix *s, struct qua
     int64_t result;
     if (__builtin_mul_overflow((int64_t)value, mantissa, &result))
         return false;
-    *q = (struct quantity){
-            .value = p->negative ? -result : result, .exponent = scale, .format = s->format};
+    *q = (struct quantity){.value = p->negative ? -result : result,
+            .exponent = scale,
+            .format = (uint8_t)s->format};
     return true;
 }
 
@@ -259,7 +260,7 @@ static int parse_slow(
 {
     if (!p->has_value)
         return err_set(reterr, -EINVAL, "unable to parse numeric part of quantity");
-    struct quantity r = {.format = s->format, .dec = true, .dec_exponent = NANO};
+    struct quantity r = {.format = (uint8_t)s->format, .dec = true, .dec_exponent = NANO};
     /* A binary suffix is multiplied before the rounding, so its digits are all needed. */
     int code = read_digits(p, s->base == 2 ? (int64_t)p->part.len + 0 : s->exponent, &r, reterr);
     if (code < 0)

@@ -92,10 +92,10 @@ static void check_list(enum sim_caps caps, const char *list)
     int rc = sim_cells_parse(file_text(a, list), &cells, &e);
     assert_string_equal(e.text, "");
     assert_int_equal(rc, 0);
-    for (int s = 0; s < CORE_STEP_COUNT; s++) {
-        for (int r = 0; r < CORE_ROLLOUT_STATE_COUNT; r++) {
+    for (enum core_step_kind s = 0; s < CORE_STEP_COUNT; s++) {
+        for (enum core_rollout_state r = 0; r < CORE_ROLLOUT_STATE_COUNT; r++) {
             bool all = true;
-            for (int f = 0; f < SIM_FAULT_COUNT; f++) {
+            for (enum sim_fault f = 0; f < SIM_FAULT_COUNT; f++) {
                 all = all && cells.unreachable[s][r][f];
                 if (cells.unreachable[s][r][f] && reached[caps].table[s][r][f] > 0)
                     fail_msg("%s: %s %s %s was reached", list, core_step_name(s),
