@@ -240,30 +240,36 @@ static int file_lint(const char *path, const struct cli_lint_options *o, struct 
     return 0;
 }
 
+/* Where findings go, and which are not looked for. */
+struct sink {
+    uint64_t disabled;
+    struct json_writer *w;
+    struct total *total;
+};
+
 /* The files within ConfigMaps that the GPU Operator's ClusterPolicy names. */
 static void configs_lint(const struct options *o, const struct ctl_snapshot *s,
-        struct cli_lint_options lint_options, uint64_t disabled, struct json_writer *w,
-        struct total *total)
+        struct cli_lint_options lint_options, const struct sink *sink)
 {
     SCOPED(arena_scoped_free) struct arena *a = arena_new(ARENA_BYTES);
     for (uint32_t i = 0; i < s->config_count; i++) {
         const struct ctl_config_key *k = &s->configs[i];
-        struct nvidia_lint lint = {.disabled = disabled};
+        struct nvidia_lint lint = {.disabled = sink->disabled};
         bool mig = str_eq(k->map, s->operator.mig_config);
         lint_options.part = mig ? CLI_LINT_MIG_PARTED : CLI_LINT_DEVICE_PLUGIN;
         cli_lint_file(a, k->text, &lint_options, &lint);
-        total->files++;
-        total->errors += lint.errors;
-        total->warnings += lint.warnings;
+        sink->total->files++;
+        sink->total->errors += lint.errors;
+        sink->total->warnings += lint.warnings;
         const char *name = arena_printf(a, "configmap/%.*s/%.*s/%.*s", STR_ARG(k->namespace),
                 STR_ARG(k->map), STR_ARG(k->key));
-        findings_print(&lint, name, (enum format)o->output, w);
+        findings_print(&lint, name, (enum format)o->output, sink->w);
     }
 }
 
 /* Reads the cluster as plan does, and lints what its nodes would read. */
 static int live_lint(const struct options *o, const struct cli_lint_options *lint_options,
-        uint64_t disabled, struct json_writer *w, struct total *total, struct err *reterr)
+        const struct sink *sink, struct err *reterr)
 {
     const struct cli_connect_options connect = {o->kubeconfig, o->context, "slicewright-lint"};
     const struct ctl_fetch_options fetch = {.operator_namespace = o->operator_namespace};
@@ -285,7 +291,7 @@ static int live_lint(const struct options *o, const struct cli_lint_options *lin
     if (rc == 0 && !s->operator.present)
         rc = err_set(reterr, -ENODATA, "--live: the cluster has no ClusterPolicy of NVIDIA's");
     if (rc == 0)
-        configs_lint(o, s, *lint_options, disabled, w, total);
+        configs_lint(o, s, *lint_options, sink);
     (void)ctl_snapshot_free(s);
     kube_client_free(client);
     os_loop_free(loop);
@@ -348,7 +354,8 @@ static int run(const struct cli_call *call, struct err *reterr)
     } else if (rc == 0) {
         if (o->output == FORMAT_JSON)
             jw_array(&w);
-        rc = o->live ? live_lint(o, &lint_options, disabled, &w, &total, reterr)
+        rc = o->live ? live_lint(
+                               o, &lint_options, &(const struct sink){disabled, &w, &total}, reterr)
                      : files_lint(call, &lint_options, disabled, &w, &total, reterr);
         if (rc == 0 && o->output == FORMAT_JSON) {
             jw_array_end(&w);

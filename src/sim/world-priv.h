@@ -420,8 +420,8 @@ void sim_plugin_back(struct sim_world *w, uint32_t node, uint64_t generation);
 void sim_mig_notice(struct sim_world *w, uint32_t node);
 void sim_mig_go_on(struct sim_world *w, uint32_t node, uint64_t generation);
 /* mig-manager restarts and looks at the GPUs again: MIG_FAILED, it cannot, and says so; MIG_STUCK,
- * it hangs with the plugin paused until somebody restarts it.  Nothing else is touched.  False while
- * it is at work, or has nothing to do on this node. */
+ * it hangs with the plugin paused until somebody restarts it.  Nothing else is touched.  False
+ * while it is at work, or has nothing to do on this node. */
 bool sim_mig_restart(struct sim_world *w, uint32_t node, enum sim_fault f);
 /* Resource name part of a profile: "1g.5gb+me" is "1g.5gb.me". */
 void sim_profile_resource(const struct mig_profile *profile, char *ret_text);
