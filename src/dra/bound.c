@@ -182,12 +182,20 @@ static void constraints_fill(struct dra_search *s, struct dra_bound *b)
     b->counts = ARENA_ARRAY(s->arena, uint32_t, most + 1);
 }
 
+/* The place of a counter that some set of the pools has; b->counter_count when none does. */
+static uint32_t counter_find(const struct dra_bound *b, uint32_t name)
+{
+    uint32_t i = 0;
+    while (i < b->counter_count && b->counter_names[i] != name)
+        i++;
+    return i;
+}
+
 static uint32_t counter_index(struct dra_search *s, struct dra_bound *b, uint32_t name)
 {
-    for (uint32_t i = 0; i < b->counter_count; i++) {
-        if (b->counter_names[i] == name)
-            return i;
-    }
+    uint32_t found = counter_find(b, name);
+    if (found < b->counter_count)
+        return found;
     if (b->counter_count % 32 == 0) {
         uint32_t *names = ARENA_ARRAY(s->arena, uint32_t, b->counter_count + 32);
         for (uint32_t i = 0; i < b->counter_count; i++)
@@ -198,15 +206,20 @@ static uint32_t counter_index(struct dra_search *s, struct dra_bound *b, uint32_
     return b->counter_count++;
 }
 
+/* A counter that no set has bounds nothing here: the search finds what is wrong with it. */
 static void device_takes(
-        struct dra_search *s, struct dra_bound *b, uint32_t cand, __int128 *ret_takes)
+        struct dra_search *s, const struct dra_bound *b, uint32_t cand, __int128 *ret_takes)
 {
     const struct dra_device *device = s->cands[cand].device;
-    memset(ret_takes, 0, b->counter_count * sizeof *ret_takes);
+    if (b->counter_count > 0)
+        memset(ret_takes, 0, b->counter_count * sizeof *ret_takes);
     for (uint32_t k = 0; !dra_cand_shareable(s, cand) && k < device->consumption_count; k++) {
         const struct dra_counters *use = device->consumptions[k].counters;
-        for (uint32_t i = 0; use && i < use->count; i++)
-            ret_takes[counter_index(s, b, use->items[i].name)] += use->items[i].nano;
+        for (uint32_t i = 0; use && i < use->count; i++) {
+            uint32_t at = counter_find(b, use->items[i].name);
+            if (at < b->counter_count)
+                ret_takes[at] += use->items[i].nano;
+        }
     }
 }
 
