@@ -178,9 +178,10 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "cel: the first line is no device: %s\n", e.text);
         return 2;
     }
-    while (str_split(&rest, '\n', &line))
+    while (str_split(&rest, '\n', &line)) {
         if (line.len > 0 && line.ptr[0] != '#')
             bench_expr(&b, line);
+    }
     if (b.upstream.len > 0) {
         (void)printf("{\"least_compile_ratio\":%.1f,\"least_evaluate_ratio\":%.1f,"
                      "\"costs_equal\":%s}\n",

@@ -67,7 +67,7 @@ static bool list_index(struct cel_value index, int64_t *ret_index)
         *ret_index = (int64_t)index.u;
         return index.u <= INT64_MAX;
     case CEL_KIND_DOUBLE:
-        if (!(index.d >= -0x1p63 && index.d < 0x1p63))
+        if (!(index.d >= -9223372036854775808.0 && index.d < 9223372036854775808.0))
             return false;
         *ret_index = (int64_t)index.d;
         return (double)*ret_index == index.d;

@@ -214,7 +214,7 @@ static struct cel_value to_int(struct cel_state *s, struct cel_value v)
     case CEL_KIND_UINT:
         return v.u <= INT64_MAX ? cel_int((int64_t)v.u) : cel_fault_text(s, "integer overflow");
     case CEL_KIND_DOUBLE: /* both ends are refused: 2^63 as a double is past the largest int */
-        if (!(v.d > -0x1p63 && v.d < 0x1p63))
+        if (!(v.d > -9223372036854775808.0 && v.d < 9223372036854775808.0))
             return cel_fault_text(s, "integer overflow");
         return cel_int((int64_t)v.d);
     case CEL_KIND_STRING:

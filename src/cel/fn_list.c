@@ -356,8 +356,9 @@ static struct cel_value call_optional(
     case CEL_FN_OPTIONAL_OF:
         return optional_of(s, args[0]);
     case CEL_FN_OPTIONAL_OFNONZEROVALUE:
-        return is_zero(args[0]) ? (struct cel_value){.kind = CEL_KIND_OPTIONAL}
-                                : optional_of(s, args[0]);
+        if (is_zero(args[0]))
+            return (struct cel_value){.kind = CEL_KIND_OPTIONAL};
+        return optional_of(s, args[0]);
     case CEL_FN_HASVALUE:
         return cel_bool(args[0].optional != NULL);
     case CEL_FN_VALUE:

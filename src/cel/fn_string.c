@@ -98,7 +98,8 @@ static struct cel_value last_index_of(
         offset = count - needle_count;
     for (int64_t i = offset; i >= 0; i--) {
         size_t at = rune_offset(subject, i);
-        if (subject.len - at >= needle.len && memcmp(subject.ptr + at, needle.ptr, needle.len) == 0)
+        if (subject.len - at >= needle.len &&
+                (needle.len == 0 || memcmp(subject.ptr + at, needle.ptr, needle.len) == 0))
             return cel_int(i);
     }
     return cel_int(-1);

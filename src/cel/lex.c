@@ -204,7 +204,7 @@ static size_t lex_operator(struct str s, size_t at, int *ret_kind)
         }
     }
     if (s.ptr[at] != '\0' && strchr("<>[]{}().,-!?:+*/%", s.ptr[at]) != NULL) {
-        *ret_kind = s.ptr[at];
+        *ret_kind = (unsigned char)s.ptr[at];
         return at + 1;
     }
     return 0;

@@ -414,7 +414,10 @@ static int parse_primary(struct parser *p, struct cel_expr **ret_expr)
         r = parse_literal(p, ret_expr);
         break;
     }
-    if (r == 0 && (*ret_expr)->kind != CEL_EXPR_FOLD)
+    if (r < 0)
+        return r;
+    assert(*ret_expr != NULL);
+    if ((*ret_expr)->kind != CEL_EXPR_FOLD)
         (void)spanned(*ret_expr, start, p->last_end);
     return r;
 }
@@ -424,6 +427,7 @@ static int parse_select(struct parser *p, struct cel_expr **target)
     uint32_t at = p->token.at;
     int r = advance(p);
     bool optional = r == 0 && p->token.kind == '?';
+    assert(*target != NULL);
     if (r < 0 || (optional && (r = advance(p)) < 0))
         return r;
     struct cel_token name = p->token;

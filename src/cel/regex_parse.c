@@ -137,14 +137,14 @@ static void clean(struct class *c)
     c->count = kept;
 }
 
-static void add_negated(struct parser *p, struct class *c, struct class * not )
+static void add_negated(struct parser *p, struct class *c, struct class *negated)
 {
     uint32_t low = 0;
-    clean(not );
-    for (uint32_t i = 0; i < not ->count; i++) {
-        if (not ->ranges[i].low > low)
-            add_range(p, c, low, not ->ranges[i].low - 1);
-        low = not ->ranges[i].high + 1;
+    clean(negated);
+    for (uint32_t i = 0; i < negated->count; i++) {
+        if (negated->ranges[i].low > low)
+            add_range(p, c, low, negated->ranges[i].low - 1);
+        low = negated->ranges[i].high + 1;
     }
     add_range(p, c, low, REGEX_RUNE_MAX);
 }
@@ -171,12 +171,13 @@ struct named_class {
     uint32_t count;
 };
 
-static void add_named(struct parser *p, struct class *c, const struct named_class *named, bool not )
+static void add_named(
+        struct parser *p, struct class *c, const struct named_class *named, bool negate)
 {
     struct class part = {0};
     for (uint32_t i = 0; i < named->count; i++)
         add_folded(p, &part, named->ranges[i].low, named->ranges[i].high);
-    if (not ) {
+    if (negate) {
         add_negated(p, c, &part);
     } else {
         for (uint32_t i = 0; i < part.count; i++)
@@ -230,12 +231,12 @@ static int posix_class(struct parser *p, struct class *c)
         end++;
     if (end + 1 >= p->text.len)
         return 0;
-    bool not = p->text.ptr[start + 2] == '^';
-    struct str name = {p->text.ptr + start + 2 + not, end - start - 2 - not };
+    bool negate = p->text.ptr[start + 2] == '^';
+    struct str name = {p->text.ptr + start + 2 + negate, end - start - 2 - negate};
     p->at = end + 2;
     for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {
         if (str_eq_c(name, classes[i].name)) {
-            add_named(p, c, &classes[i], not );
+            add_named(p, c, &classes[i], negate);
             return 1;
         }
     }
@@ -266,7 +267,7 @@ static int unicode_class(struct parser *p, struct class *c)
     size_t start = p->at;
     if (p->text.len - p->at < 2 || (p->text.ptr[p->at + 1] | 0x20) != 'p')
         return 0;
-    bool not = p->text.ptr[p->at + 1] == 'P';
+    bool negate = p->text.ptr[p->at + 1] == 'P';
     p->at += 2;
     struct str name = {p->text.ptr + p->at, 0};
     if (at_end(p))
@@ -282,7 +283,7 @@ static int unicode_class(struct parser *p, struct class *c)
         name.len = (size_t)(p->text.ptr + p->at - name.ptr);
     }
     if (name.len > 0 && name.ptr[0] == '^') {
-        not = !not ;
+        negate = !negate;
         name = (struct str){name.ptr + 1, name.len - 1};
     }
     struct class part = {0};
@@ -295,7 +296,7 @@ static int unicode_class(struct parser *p, struct class *c)
         for (uint32_t i = 0; i < t->count; i++)
             add_folded(p, &part, t->ranges[i].low, t->ranges[i].high);
     }
-    if (not ) {
+    if (negate) {
         add_negated(p, c, &part);
     } else {
         for (uint32_t i = 0; i < part.count; i++)
@@ -409,8 +410,8 @@ static int parse_class(struct parser *p, struct cel_regex_node **ret_node)
 {
     size_t start = p->at++;
     struct class c = {0};
-    bool not = peek(p) == '^';
-    if (not )
+    bool negate = peek(p) == '^';
+    if (negate)
         p->at++;
     for (bool first = true; at_end(p) || peek(p) != ']' || first; first = false) {
         int r = at_end(p) ? refuse(p, start, "missing closing ]") : class_item(p, start, &c);
@@ -418,7 +419,7 @@ static int parse_class(struct parser *p, struct cel_regex_node **ret_node)
             return r;
     }
     p->at++;
-    if (not ) {
+    if (negate) {
         struct class negated = {0};
         add_negated(p, &negated, &c);
         c = negated;

@@ -269,7 +269,8 @@ void cel_time_print(struct buf *out, const struct cel_time *t)
 void cel_duration_print(struct buf *out, int64_t ns)
 {
     /* Go adds whole seconds and the rest as doubles before it prints. */
-    double seconds = (double)(ns / NS_PER_SECOND) + (double)(ns % NS_PER_SECOND) / 1e9;
+    int64_t whole = ns / NS_PER_SECOND;
+    double seconds = (double)whole + (double)(ns % NS_PER_SECOND) / 1e9;
     cel_number_print_f(out, seconds);
     buf_putc(out, 's');
 }

@@ -17,6 +17,7 @@
 #include "sim/prices.h"
 #include "sim/trace_facts.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -213,6 +214,7 @@ static int load(struct job *j, struct err *reterr)
         return err_set(reterr, -EINVAL, "--history is shorter than --step");
     if (load_policy(j, reterr) < 0)
         return reterr->code;
+    assert(j->policy != NULL);
     if (o->prometheus != NULL && j->step_ns > j->policy->stale_after_ns) {
         char most[64];
         return err_set(reterr, -EINVAL,
@@ -393,14 +395,15 @@ static int read_metrics(struct job *j, struct err *reterr)
     }
     ctl_history_finish(j->history);
     const struct ctl_history_skips *s = &j->history->skipped;
-    if (s->no_node + s->no_gpu + s->instance > 0) {
+    unsigned long long lost = s->no_node + s->no_gpu + s->instance;
+    if (lost > 0) {
         ctl_world_find(&j->world, CTL_FINDING_UNSEEN, "metrics",
                 arena_printf(j->a,
                         "%llu of %llu series could not be joined (%llu of hosts that are no node "
                         "with GPUs, %llu of GPUs that a node has not, %llu of MIG instances)",
-                        (unsigned long long)(s->no_node + s->no_gpu + s->instance),
-                        (unsigned long long)j->history->series, (unsigned long long)s->no_node,
-                        (unsigned long long)s->no_gpu, (unsigned long long)s->instance),
+                        lost, (unsigned long long)j->history->series,
+                        (unsigned long long)s->no_node, (unsigned long long)s->no_gpu,
+                        (unsigned long long)s->instance),
                 "what they say is not used");
     }
     return 0;

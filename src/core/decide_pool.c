@@ -28,7 +28,7 @@ void decide_pool_name(enum model_technique technique, uint16_t gpu, unsigned tie
 bool decide_pool_parse(
         struct str name, enum model_technique *ret_technique, uint16_t *ret_gpu, uint8_t *ret_tier)
 {
-    for (uint8_t tier = 0; tier <= PLACE_TIERS; tier++) {
+    for (unsigned tier = 0; tier <= PLACE_TIERS; tier++) {
         struct str prefix = str_from(PREFIX[tier]);
         if (!str_starts(name, prefix))
             continue;
@@ -40,7 +40,7 @@ bool decide_pool_parse(
             bool mig = tier == PLACE_TIERS;
             *ret_technique = mig ? MODEL_TECHNIQUE_MIG : MODEL_TECHNIQUE_TIME_SLICING;
             *ret_gpu = (uint16_t)row;
-            *ret_tier = mig ? 0 : tier;
+            *ret_tier = mig ? 0 : (uint8_t)tier;
             return true;
         }
     }

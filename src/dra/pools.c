@@ -428,6 +428,7 @@ static void charge(struct dra_engine *e, struct dra_pool_view *pool, const struc
             uint32_t first = dra_pool_set(pool, device->consumptions[k].set, &index);
             uint32_t at = 0;
             for (uint32_t i = 0; use && i < use->count; i++) {
+                assert(pool->sets[index]->counters != NULL);
                 while (pool->sets[index]->counters->items[at].name != use->items[i].name)
                     at++;
                 pool->available[first + at] -= use->items[i].nano;

@@ -169,6 +169,7 @@ static int add_sample(struct sim_trace_facts *t, struct seen_pod *p,
         p->sample_cap = p->sample_cap == 0 ? 64 : p->sample_cap * 2;
         p->samples = mem_grow(p->samples, p->sample_cap, sizeof *p->samples);
     }
+    assert(p->samples != NULL);
     p->samples[p->sample_count++] = *s;
     return 0;
 }
