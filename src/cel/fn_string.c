@@ -96,10 +96,10 @@ static struct cel_value last_index_of(
         return cel_int(-1);
     if (offset > count - needle_count)
         offset = count - needle_count;
+    assert(subject.ptr != NULL); /* it has a character at the offset */
     for (int64_t i = offset; i >= 0; i--) {
         size_t at = rune_offset(subject, i);
-        if (subject.len - at >= needle.len &&
-                (needle.len == 0 || memcmp(subject.ptr + at, needle.ptr, needle.len) == 0))
+        if (subject.len - at >= needle.len && memcmp(subject.ptr + at, needle.ptr, needle.len) == 0)
             return cel_int(i);
     }
     return cel_int(-1);

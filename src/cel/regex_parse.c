@@ -723,6 +723,7 @@ static int parse_concat(struct parser *p, struct cel_regex_node **ret_node)
         if (r < 0)
             return r;
         if (r > 0) {
+            assert(last != NULL); /* without an atom before it, it is an error */
             tail = &(*last)->next;
             continue;
         }
