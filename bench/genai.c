@@ -76,8 +76,10 @@ static void put_result(const struct options *o, const struct report_result *r, i
     jw_kv_cstr(&w, "caps", cli_caps_choices[o->world.caps]);
     jw_kv_cstr(&w, "policy", o->world.policy);
     jw_kv_u64(&w, "seed", o->world.seed);
-    jw_key(&w, "before");
-    put_run(&w, &r->before);
+    if (r->before.pod_hours_milli > 0) { /* --table alone runs it */
+        jw_key(&w, "before");
+        put_run(&w, &r->before);
+    }
     jw_key(&w, "after");
     put_run(&w, &r->after);
     for (uint32_t i = 0; i < r->baseline_count; i++) {
