@@ -423,6 +423,21 @@ static void on_step(void *user, const struct core_recording_step *step)
     }
 }
 
+/* A check of the core that fails on what others did: nothing of it is ours, but users should know.
+ */
+static void note_violation(struct job *j, const struct ctl_observation *o)
+{
+    if (o->violation == NULL)
+        return;
+    uint32_t node = map_u64_find(&j->world.node_by_uid, o->violation_uid);
+    const char *subject = node == MAP_NONE ? "cluster"
+                                           : arena_printf(j->a, "node %.*s",
+                                                     STR_ARG(j->world.nodes[node].node.name));
+    ctl_world_find(&j->world, CTL_FINDING_WARNING, subject, o->violation,
+            "it was switched while pods were on its GPUs: a GPU that one of them holds is offered "
+            "again; drain the node");
+}
+
 static int observe(struct job *j, struct ctl_observation *ret_observation, struct err *reterr)
 {
     const struct core_recording_source source[] = {
@@ -442,25 +457,18 @@ static int observe(struct job *j, struct ctl_observation *ret_observation, struc
     if (j->history->count > 0 && !j->o->no_again)
         j->trace = sim_trace_facts_new();
     label(j, "deciding");
-    int rc = ctl_observe(j->a, &o, ret_observation, reterr);
+    ctl_observe(j->a, &o, ret_observation);
     os_progress_end(&j->progress);
-    if (j->o->record == NULL || (rc < 0 && rc != -EPROTO))
-        return rc;
+    note_violation(j, ret_observation);
+    if (j->o->record == NULL)
+        return 0;
     size_t len = strlen(j->o->record);
     bool plain = (len > 5 && strcmp(j->o->record + len - 5, ".json") == 0) ||
                  (len > 6 && strcmp(j->o->record + len - 6, ".jsonl") == 0);
-    struct err tape_err = {0};
-    if (j->tape.overflow) {
-        (void)err_set(&tape_err, -E2BIG, "%s: the recording would pass 4 GiB", j->o->record);
-    } else {
-        (void)os_file_write(
-                j->o->record, buf_str(&j->tape), plain ? OS_FILE_PLAIN : OS_FILE_GZIP, &tape_err);
-    }
-    if (rc == 0 && tape_err.code < 0) {
-        *reterr = tape_err;
-        rc = tape_err.code;
-    }
-    return rc;
+    if (j->tape.overflow)
+        return err_set(reterr, -E2BIG, "%s: the recording would pass 4 GiB", j->o->record);
+    return os_file_write(
+            j->o->record, buf_str(&j->tape), plain ? OS_FILE_PLAIN : OS_FILE_GZIP, reterr);
 }
 
 /* The time that was recorded, under the policy from its start.  Nothing of it is needed for the

@@ -35,16 +35,19 @@ struct ctl_observation {
     const struct core_decision
             *decisions; /* the last one about each subject and change, in order */
     uint64_t steps, digest;
-    int64_t history_ns;    /* from the first reading to the last */
-    uint64_t readings;     /* of a GPU at a time */
-    const char *violation; /* a check that failed, or NULL */
+    int64_t history_ns; /* from the first reading to the last */
+    uint64_t readings;  /* of a GPU at a time */
+    /* The first check of the core that failed, or NULL, and the object.  Nothing was done here: it
+     * is the cluster that somebody else left so. */
+    const char *violation;
+    uint64_t violation_uid;
 };
 
 /* Between the core's regular decisions; a recording's header says it too. */
 #define CTL_OBSERVE_DECIDE_NS INT64_C(300000000000)
 
-/* Runs it.  -EPROTO when a check of the core failed (the text names it). */
-int ctl_observe(struct arena *a, const struct ctl_observe_options *o,
-        struct ctl_observation *ret_observation, struct err *reterr);
+/* Runs it. */
+void ctl_observe(struct arena *a, const struct ctl_observe_options *o,
+        struct ctl_observation *ret_observation);
 
 #endif
