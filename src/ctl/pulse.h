@@ -1,0 +1,41 @@
+/* ctl/pulse.h - readings of GPUs, again and again: from exporters or from Prometheus.
+ *
+ * Below the purity line; reads only, on the loop, never waiting.  Each round asks every exporter of
+ * the newest snapshot, or Prometheus with one query a metric, and hands over a finished history of
+ * that round.  Readings that are not there are not known, never 0. */
+#ifndef CTL_PULSE_H
+#define CTL_PULSE_H
+
+#include "ctl/history.h"
+#include "net/http.h"
+
+struct ctl_pulse;
+
+struct ctl_pulse_options {
+    struct str prometheus; /* base URL; "" = the exporters */
+    struct str bearer;     /* token for it; "" = none */
+    int64_t every_ns;      /* 0 = 30 s */
+    int64_t lost_after_ns; /* without an answer for so long the metrics are lost; 0 = 5 rounds */
+    /* The world to join readings to; it has to last until the round's `got` has returned or
+     * ctl_pulse_forget() was called.  NULL: none is known yet, the round is left out. */
+    const struct ctl_world *(*world)(void *user);
+    void (*got)(void *user, struct ctl_history *h); /* finished; freed by the pulse after it */
+    void (*sync)(void *user, bool complete);        /* at the first answer, and when it changes */
+    void *user;
+};
+
+/* Starts the first round at once; texts are copied. */
+int ctl_pulse_start(struct net_http *http, const struct ctl_pulse_options *options,
+        struct ctl_pulse **ret_pulse, struct err *reterr);
+void ctl_pulse_stop(struct ctl_pulse *p); /* not from a callback; NULL is accepted */
+
+/* The world is about to go: answers on their way are joined to the next one's world. */
+void ctl_pulse_forget(struct ctl_pulse *p);
+
+struct ctl_pulse_stats {
+    uint64_t rounds, asked, answered, readings;
+    int64_t last_wall_ns; /* of the newest round with an answer; 0 = none */
+};
+struct ctl_pulse_stats ctl_pulse_stats(const struct ctl_pulse *p);
+
+#endif
