@@ -27,7 +27,11 @@
 #define CTL_LABEL_GPU_PRODUCT   "nvidia.com/gpu.product"
 #define CTL_LABEL_GPU_COUNT     "nvidia.com/gpu.count"
 
+/* The key of mig-manager's ConfigMap that holds all its configs. */
+#define CTL_MIG_CONFIG_KEY "config.yaml"
+
 /* Kubernetes'. */
+#define CTL_LABEL_MANAGED_BY    "app.kubernetes.io/managed-by" /* "slicewright": ours */
 #define CTL_LABEL_INSTANCE_TYPE "node.kubernetes.io/instance-type"
 #define CTL_LABEL_REGION        "topology.kubernetes.io/region"
 

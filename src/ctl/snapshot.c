@@ -2,6 +2,7 @@
 #include "ctl/snapshot.h"
 
 #include "base/num.h"
+#include "ctl/names.h"
 #include "kube/split.h"
 
 #include <assert.h>
@@ -84,6 +85,7 @@ struct ctl_snapshot *ctl_snapshot_free(struct ctl_snapshot *s)
     mem_free(s->budgets);
     mem_free(s->quotas);
     mem_free(s->configs);
+    mem_free(s->maps);
     mem_free(s->exporters);
     mem_free(s->other);
     (void)arena_free(s->a);
@@ -474,6 +476,11 @@ static int put_quota(struct ctl_snapshot *s, const struct kube_item *item, struc
 
 static int put_config(struct ctl_snapshot *s, const struct kube_item *item, struct err *reterr)
 {
+    struct ctl_config_map *m = ROW_ADD(s, map, CTL_WORKLOADS_MAX);
+    if (m == NULL)
+        return too_many(CTL_CONFIGMAPS, CTL_WORKLOADS_MAX, reterr);
+    *m = (struct ctl_config_map){keep(s, item->namespace), keep(s, item->name), item->version,
+            str_eq_c(kube_item_label(item, CTL_LABEL_MANAGED_BY), "slicewright")};
     KUBE_FOREACH(it, kube_item_at(item, "data"))
     {
         struct ctl_config_key *c = ROW_ADD(s, config, CTL_WORKLOADS_MAX);

@@ -120,6 +120,13 @@ struct ctl_config_key {
     uint64_t version;
 };
 
+/* A ConfigMap that was read; ours: labelled CTL_LABEL_MANAGED_BY=slicewright. */
+struct ctl_config_map {
+    struct str namespace, name;
+    uint64_t version;
+    bool ours;
+};
+
 /* The GPU Operator's ClusterPolicy. */
 struct ctl_operator {
     bool present;
@@ -143,10 +150,11 @@ struct ctl_snapshot {
     struct ctl_budget *budgets;
     struct ctl_quota *quotas;
     struct ctl_config_key *configs;
+    struct ctl_config_map *maps; /* those of `configs`, and those without a key */
     struct ctl_exporter *exporters;
     uint32_t exporter_count, exporter_cap;
     uint32_t node_count, node_cap, pod_count, pod_cap, workload_count, workload_cap, budget_count,
-            budget_cap, quota_count, quota_cap, config_count, config_cap;
+            budget_cap, quota_count, quota_cap, config_count, config_cap, map_count, map_cap;
     struct ctl_operator operator;
     struct map_str dra_nodes; /* node names with ResourceSlices of gpu.nvidia.com */
     /* What pods without GPUs take of a node: node name -> index. */

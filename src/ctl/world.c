@@ -2,6 +2,7 @@
 #include "base/num.h"
 #include "ctl/names.h"
 #include "ctl/world-priv.h"
+#include "nvidia/mig_parted.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -95,27 +96,60 @@ static void add_pod(struct world_builder *b, const struct ctl_pod *p)
 /* -- configuration ------------------------------------------------------------------------------
  */
 
+static void add_config(struct world_builder *b, enum core_config_map map,
+        const struct ctl_config_key *from, struct str key, struct str text)
+{
+    struct core_fact *f = &b->w->configs[b->w->config_count++];
+    *f = (struct core_fact){.kind = CORE_FACT_CONFIG,
+            .source = CORE_SOURCE_CONFIG,
+            .version = from->version,
+            .observed_wall_ns = b->o->wall_ns};
+    f->config = (struct core_config_fact){.map = map, .key = key, .text = text, .present = true};
+}
+
+/* mig-manager's configs lie in one key, by name; the core knows each as a file of its own. */
+static void add_mig_configs(struct world_builder *b, const struct ctl_config_key *k,
+        const struct nvidia_mig_parted *file)
+{
+    struct buf text = BUF_INIT(NVIDIA_MIG_TEXT_MAX);
+    for (uint32_t i = 0; i < file->count; i++) {
+        buf_reset(&text);
+        nvidia_mig_parted_emit(&file->configs[i], 1, &text);
+        add_config(
+                b, CORE_CONFIG_MIG, k, file->configs[i].name, arena_str(b->w->a, buf_str(&text)));
+    }
+    buf_clear(&text);
+}
+
 static void add_configs(struct world_builder *b)
 {
     struct ctl_world *w = b->w;
     const struct ctl_operator *op = &b->s->operator;
-    w->configs = ARENA_ARRAY(w->a, struct core_fact, (size_t)b->s->config_count + 1);
+    const struct ctl_config_key *mig = NULL;
+    struct nvidia_mig_parted file = {0};
     for (uint32_t i = 0; i < b->s->config_count; i++) {
         const struct ctl_config_key *k = &b->s->configs[i];
-        bool plugin = op->plugin_config.len > 0 && str_eq(k->map, op->plugin_config);
-        bool mig = op->mig_config.len > 0 && str_eq(k->map, op->mig_config);
-        if (!plugin && !mig)
-            continue;
-        struct core_fact *f = &w->configs[w->config_count++];
-        *f = (struct core_fact){.kind = CORE_FACT_CONFIG,
-                .source = CORE_SOURCE_CONFIG,
-                .version = k->version,
-                .observed_wall_ns = b->o->wall_ns};
-        f->config = (struct core_config_fact){.map = plugin ? CORE_CONFIG_PLUGIN : CORE_CONFIG_MIG,
-                .key = k->key,
-                .text = k->text,
-                .present = true};
+        if (op->mig_config.len > 0 && str_eq(k->map, op->mig_config) &&
+                str_eq_c(k->key, CTL_MIG_CONFIG_KEY))
+            mig = k;
     }
+    struct err e = {0};
+    if (mig != NULL && nvidia_mig_parted_parse(w->a, mig->text, &file, NULL, &e) < 0) {
+        ctl_world_find(w, CTL_FINDING_WARNING,
+                arena_printf(w->a, "ConfigMap %.*s", STR_ARG_SHORT(mig->map)),
+                arena_printf(
+                        w->a, "mig-manager cannot read its %s: %s", CTL_MIG_CONFIG_KEY, e.text),
+                "mend it: slicewright lint --live shows where");
+        file = (struct nvidia_mig_parted){0};
+    }
+    w->configs = ARENA_ARRAY(w->a, struct core_fact, (size_t)b->s->config_count + file.count + 1);
+    for (uint32_t i = 0; i < b->s->config_count; i++) {
+        const struct ctl_config_key *k = &b->s->configs[i];
+        if (op->plugin_config.len > 0 && str_eq(k->map, op->plugin_config))
+            add_config(b, CORE_CONFIG_PLUGIN, k, k->key, k->text);
+    }
+    if (mig != NULL)
+        add_mig_configs(b, mig, &file);
 }
 
 /* -- findings -----------------------------------------------------------------------------------
