@@ -154,8 +154,42 @@ static void put_text(struct json_writer *w, const char *key, struct str value)
     }
 }
 
-static void put_node(
-        struct json_writer *w, const struct core_action *a, const struct ctl_object *node)
+/* What the node's labels are, as CTL_ANNOTATION_ORIGINAL says it. */
+static void original_of(const struct ctl_node *n, struct buf *out)
+{
+    static const char *const labels[] = {
+            CTL_LABEL_PLUGIN_CONFIG, CTL_LABEL_MIG_CONFIG, CTL_LABEL_POOL};
+    struct json_writer w = JSON_WRITER(out, 0);
+    jw_object(&w);
+    for (unsigned i = 0; i < sizeof labels / sizeof labels[0]; i++)
+        jw_kv_str(&w, labels[i], ctl_labels_get(&n->labels, labels[i]));
+    jw_object_end(&w);
+}
+
+/* Our record goes on the node with the originals, and off it together with them when the labels are
+ * what they were. */
+static void put_annotations(
+        struct json_writer *w, const struct core_action *a, const struct ctl_node *n)
+{
+    struct buf now = BUF_INIT(BODY_MAX);
+    jw_key(w, "annotations");
+    jw_object(w);
+    put_text(w, CTL_ANNOTATION_ROLLOUT, a->node.annotation);
+    if (n != NULL) {
+        struct str kept = ctl_labels_get(&n->annotations, CTL_ANNOTATION_ORIGINAL);
+        original_of(n, &now);
+        if (a->node.annotation.len > 0 && kept.len == 0) {
+            put_text(w, CTL_ANNOTATION_ORIGINAL, buf_str(&now));
+        } else if (a->node.annotation.len == 0 && str_eq(kept, buf_str(&now))) {
+            put_text(w, CTL_ANNOTATION_ORIGINAL, (struct str){0});
+        }
+    }
+    jw_object_end(w);
+    buf_clear(&now);
+}
+
+static void put_node(struct json_writer *w, const struct core_action *a,
+        const struct ctl_object *node, const struct ctl_node *seen)
 {
     char version[VERSION_MAX];
     uint32_t fields = a->node.fields;
@@ -176,12 +210,8 @@ static void put_node(
             put_text(w, CTL_LABEL_POOL, a->node.pool);
         jw_object_end(w);
     }
-    if ((fields & CORE_PATCH_ANNOTATION) != 0) {
-        jw_key(w, "annotations");
-        jw_object(w);
-        put_text(w, CTL_ANNOTATION_ROLLOUT, a->node.annotation);
-        jw_object_end(w);
-    }
+    if ((fields & CORE_PATCH_ANNOTATION) != 0)
+        put_annotations(w, a, seen);
     jw_object_end(w);
     if ((fields & CORE_PATCH_CORDON) != 0) {
         jw_key(w, "spec");
@@ -228,7 +258,7 @@ static void patch_node(struct flight *f, const struct core_action *a)
     }
     struct buf body = BUF_INIT(BODY_MAX);
     struct json_writer w = JSON_WRITER(&body, 0);
-    put_node(&w, a, &node);
+    put_node(&w, a, &node, f->actor->o.node(f->actor->o.user, a->target));
     (void)snprintf(path, sizeof path, "/api/v1/nodes/%.*s", STR_ARG(node.name));
     patch(f, KUBE_PATCH_MERGE, path, &body);
     buf_clear(&body);

@@ -8,9 +8,10 @@
 #define CTL_DOMAIN "sharing.slicewright.io/"
 
 /* On nodes. */
-#define CTL_LABEL_POOL         CTL_DOMAIN "pool"
-#define CTL_ANNOTATION_ROLLOUT CTL_DOMAIN "rollout"
-#define CTL_ANNOTATION_FREEZE  CTL_DOMAIN "freeze" /* "true": leave this node alone */
+#define CTL_LABEL_POOL          CTL_DOMAIN "pool"
+#define CTL_ANNOTATION_ROLLOUT  CTL_DOMAIN "rollout"
+#define CTL_ANNOTATION_ORIGINAL CTL_DOMAIN "original" /* its labels before our first change */
+#define CTL_ANNOTATION_FREEZE   CTL_DOMAIN "freeze"   /* "true": leave this node alone */
 
 /* On owners' pod templates: labels or annotations. */
 #define CTL_KEY_CLASS        CTL_DOMAIN "class"         /* model_class_name() */

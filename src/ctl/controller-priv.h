@@ -1,0 +1,73 @@
+/* ctl/controller-priv.h - between controller.c (when) and controller_out.c (what comes out). */
+#ifndef CTL_CONTROLLER_PRIV_H
+#define CTL_CONTROLLER_PRIV_H
+
+#include "ctl/controller.h"
+#include "kube/event.h"
+#include "kube/lease.h"
+
+/* A cluster at one time. */
+struct controller_world {
+    struct arena *a;
+    struct ctl_snapshot *snapshot;
+    struct ctl_fetch_result seen;
+    struct ctl_world w;
+};
+
+struct controller_kept {
+    struct ctl_decision row;
+    char *text;
+};
+
+struct ctl_controller {
+    struct ctl_controller_options o;
+    struct os_loop *loop;
+    struct ctl_mirror *mirror;
+    struct ctl_feed *feed;
+    struct ctl_pulse *pulse;
+    struct ctl_plans *plans;
+    struct ctl_actor *actor;
+    struct kube_elector *elector;
+    struct kube_recorder *events;
+    struct os_timer tick;
+    bool stop, released;
+
+    struct controller_world *now; /* NULL = none was seen yet */
+    uint64_t generation;          /* of the mirror when `now` was built */
+    int64_t built_mono_ns;
+    bool rebuild; /* the world is to be told again */
+
+    struct core *core; /* NULL while we do not lead */
+    bool leads;
+    bool fresh; /* the core has not been stepped yet */
+    uint64_t step;
+    int64_t wake_mono_ns;
+    struct arena *solutions; /* until the step that tells them */
+
+    const struct policy *governing; /* NULL = none */
+    struct policy policy;           /* as the core is told: modes clamped, texts of `governing` */
+    bool policy_known, policy_changed;
+    int64_t windows_until_wall_ns;
+    const char *holdup;
+    char holdup_text[256];
+
+    struct controller_kept *kept; /* ring */
+    uint32_t kept_first, kept_count;
+    struct ctl_controller_stats stats;
+};
+
+/* controller_out.c */
+
+/* What a step asks for: solved, begun, or left to people. */
+void controller_perform(struct ctl_controller *c, const struct core_output *out);
+
+/* Keeps, counts, logs and publishes decisions. */
+void controller_tell(struct ctl_controller *c, const struct core_output *out);
+
+/* Counts what the world is like. */
+void controller_survey(struct ctl_controller *c);
+
+/* Sums what the GPUs do by the readings of a round. */
+void controller_take_use(struct ctl_controller *c, const struct ctl_history *h);
+
+#endif
