@@ -324,6 +324,17 @@ static void unread(struct job *j, const char *subject, const struct ctl_readings
             "GPUs without readings are never proposed to be shared");
 }
 
+/* Answers that the server itself says may be incomplete. */
+static void partly_read(struct job *j, const struct ctl_readings_result *r)
+{
+    if (r->warned == 0)
+        return;
+    ctl_world_find(&j->world, CTL_FINDING_UNSEEN, "Prometheus",
+            arena_printf(j->a, "%u of %u answers came with a warning: %s", r->warned, r->answered,
+                    r->warning),
+            "they may be incomplete: a peak may be missing");
+}
+
 static int read_token(struct job *j, struct str *ret_token, struct err *reterr)
 {
     struct buf text = {0};
@@ -352,8 +363,10 @@ static int ask_prometheus(struct job *j, struct err *reterr)
             .user = j};
     int rc = ctl_readings_range(j->http, j->history, &range, &result, reterr);
     os_progress_end(&j->progress);
-    if (rc == 0)
+    if (rc == 0) {
         unread(j, "Prometheus", &result);
+        partly_read(j, &result);
+    }
     return rc;
 }
 
@@ -380,6 +393,31 @@ static int ask_exporters(struct job *j, struct err *reterr)
     return 0;
 }
 
+static void note_unjoined(struct job *j)
+{
+    const struct ctl_history_skips *s = &j->history->skipped;
+    unsigned long long lost = s->no_node + s->no_gpu + s->instance;
+    if (lost > 0) {
+        ctl_world_find(&j->world, CTL_FINDING_UNSEEN, "metrics",
+                arena_printf(j->a,
+                        "%llu of %llu series could not be joined (%llu of hosts that are no node "
+                        "with GPUs, %llu of GPUs that a node has not, %llu of MIG instances of "
+                        "unknown profiles)",
+                        lost, (unsigned long long)j->history->series,
+                        (unsigned long long)s->no_node, (unsigned long long)s->no_gpu,
+                        (unsigned long long)s->instance),
+                "what they say is not used");
+    }
+    if (s->no_layout > 0) {
+        ctl_world_find(&j->world, CTL_FINDING_UNSEEN, "metrics",
+                arena_printf(j->a,
+                        "%llu readings of MIG instances that cannot be on a GPU together: its "
+                        "layout changed within a step",
+                        (unsigned long long)s->no_layout),
+                "they are not used");
+    }
+}
+
 static int read_metrics(struct job *j, struct err *reterr)
 {
     bool exporters = j->o->metrics == METRICS_EXPORTERS || j->watch_ns > 0 ||
@@ -394,18 +432,7 @@ static int read_metrics(struct job *j, struct err *reterr)
                 "no saving is proven: name --prometheus URL, or gather with --watch 30m");
     }
     ctl_history_finish(j->history);
-    const struct ctl_history_skips *s = &j->history->skipped;
-    unsigned long long lost = s->no_node + s->no_gpu + s->instance;
-    if (lost > 0) {
-        ctl_world_find(&j->world, CTL_FINDING_UNSEEN, "metrics",
-                arena_printf(j->a,
-                        "%llu of %llu series could not be joined (%llu of hosts that are no node "
-                        "with GPUs, %llu of GPUs that a node has not, %llu of MIG instances)",
-                        lost, (unsigned long long)j->history->series,
-                        (unsigned long long)s->no_node, (unsigned long long)s->no_gpu,
-                        (unsigned long long)s->instance),
-                "what they say is not used");
-    }
+    note_unjoined(j);
     return 0;
 }
 

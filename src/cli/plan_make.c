@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/num.h"
 #include "ctl/names.h"
+#include "mig/catalog.h"
 #include "model/gpu.h"
 
 #include <stdlib.h>
@@ -48,6 +49,16 @@ static void see(struct seen *s, const struct ctl_reading *r)
     }
 }
 
+/* How much of its GPU a reading speaks of, permille: an instance has some of the compute slices. */
+static uint32_t part_of_gpu(const struct maker *m, const struct ctl_reading *r)
+{
+    if (r->profile == UINT8_MAX)
+        return 1000;
+    const char *key = model_gpu_get(m->w->nodes[r->node].node.gpu)->mig_key;
+    const struct mig_model *model = mig_model_find(key);
+    return model->profiles[r->profile].compute_slices * 1000u / model->compute_slices;
+}
+
 static void take_readings(struct maker *m)
 {
     const struct ctl_history *h = m->in->history;
@@ -60,8 +71,9 @@ static void take_readings(struct maker *m)
         size_t at = (size_t)g.all.node * CORE_GPUS_MAX + g.all.gpu;
         see(&m->nodes[g.all.node], &g.all);
         if ((g.all.valid & CORE_VALID_BUSY) != 0) {
+            uint32_t of_gpu = g.all.busy_permille * part_of_gpu(m, &g.all) / 1000;
+            busy[at] = last[at] == g.all.wall_ns ? busy[at] + of_gpu : of_gpu;
             last[at] = g.all.wall_ns;
-            busy[at] = g.all.busy_permille;
         }
         m->node_occupied[g.all.node] |= g.occupant_count > 0;
         for (uint32_t i = 0; i < g.occupant_count; i++) {

@@ -1,14 +1,18 @@
-/* ctl/history.c - see history.h.  No I/O. */
+/* ctl/history.c - series taken in: whose they are and what they say; see history.h.  No I/O. */
 #include "ctl/history.h"
 
 #include "base/num.h"
+#include "mig/catalog.h"
+#include "model/gpu.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
-/* In the exporter's words.  GR_ENGINE_ACTIVE stands in for GPU_UTIL where that is not collected. */
+/* In the exporter's words.  GPU_UTIL and GR_ENGINE_ACTIVE say the same, how much of the time some
+ * kernel ran, and either may fall short: the first looks at a moment of each period, the second
+ * reads 0 while another profiler holds the counters.  Where both are there the greater counts. */
 const char *const ctl_history_metrics[] = {"DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_DEV_FB_USED",
         "DCGM_FI_PROF_GR_ENGINE_ACTIVE", "DCGM_FI_PROF_SM_ACTIVE", "DCGM_FI_PROF_DRAM_ACTIVE",
         NULL};
@@ -20,6 +24,16 @@ struct ctl_history *ctl_history_new(const struct ctl_world *w)
     struct ctl_history *h = mem_alloc(1, sizeof *h);
     h->w = w;
     h->a = arena_new((size_t)1 << 30);
+    for (uint32_t i = 0; i < w->snapshot->exporter_count; i++) {
+        const struct ctl_exporter *x = &w->snapshot->exporters[i];
+        uint32_t node = map_str_find(&w->node_index, x->node);
+        const char *key = arena_printf(h->a, "%.*s/%.*s", STR_ARG(x->namespace), STR_ARG(x->name));
+        if (node == MAP_NONE)
+            continue;
+        (void)map_str_set(&h->exporter_index, str_from(key), node);
+        if (x->ip.len > 0)
+            (void)map_str_set(&h->exporter_index, x->ip, node);
+    }
     return h;
 }
 
@@ -30,6 +44,7 @@ struct ctl_history *ctl_history_free(struct ctl_history *h)
     mem_free(h->readings);
     mem_free(h->pods);
     map_str_clear(&h->pod_index);
+    map_str_clear(&h->exporter_index);
     (void)arena_free(h->a);
     mem_free(h);
     return NULL;
@@ -38,13 +53,17 @@ struct ctl_history *ctl_history_free(struct ctl_history *h)
 /* -- whose --------------------------------------------------------------------------------------
  */
 
+enum { HOSTS_MAX = 6, KEY_BYTES_MAX = 512, MEMORY_MIB_MAX = 1 << 24 };
+
 /* What a series is about, in words. */
 struct subject {
-    struct str host, gpu, instance, namespace, pod;
+    struct str hosts[HOSTS_MAX]; /* what may name the node, the surest first; "" = not there */
+    struct str gpu, profile, instance, namespace, pod;
 };
 
-/* The row of a node, also when the exporter's host name is longer or shorter by a domain. */
-static uint32_t node_of(const struct ctl_history *h, struct str host)
+/* The row of a node, also when the exporter's host name is longer or shorter by a domain, and by
+ * the exporter's own pod or address. */
+static uint32_t node_by(const struct ctl_history *h, struct str host)
 {
     uint32_t row = map_str_find(&h->w->node_index, host);
     if (row != MAP_NONE || host.len == 0)
@@ -52,6 +71,14 @@ static uint32_t node_of(const struct ctl_history *h, struct str host)
     struct str first, rest = host;
     if (str_split(&rest, '.', &first))
         row = map_str_find(&h->w->node_index, first);
+    return row != MAP_NONE ? row : map_str_find(&h->exporter_index, host);
+}
+
+static uint32_t node_of(const struct ctl_history *h, const struct subject *s)
+{
+    uint32_t row = MAP_NONE;
+    for (unsigned i = 0; i < HOSTS_MAX && row == MAP_NONE; i++)
+        row = s->hosts[i].len > 0 ? node_by(h, s->hosts[i]) : MAP_NONE;
     return row;
 }
 
@@ -71,7 +98,7 @@ static uint32_t past_pod_of(struct ctl_history *h, const struct subject *s, uint
     *p = (struct ctl_past_pod){.namespace = arena_str(h->a, s->namespace),
             .name = arena_str(h->a, s->pod),
             .pod = map_str_find(&h->w->pod_index, str_from(key)),
-            .node = node,
+            .node = node, /* and where it was last, once that is known */
             .first_wall_ns = INT64_MAX,
             .last_wall_ns = INT64_MIN};
     if (p->pod != MAP_NONE) {
@@ -86,17 +113,73 @@ static uint32_t past_pod_of(struct ctl_history *h, const struct subject *s, uint
     return h->pod_count++;
 }
 
-/* The node, GPU and pod that a series is about; false (and counted) when that cannot be told. */
+/* "1g.10gb+me" in three: all before the size, the size, all behind it; false when it is not so. */
+static bool split_profile(
+        struct str name, struct str *ret_head, uint64_t *ret_size, struct str *ret_tail)
+{
+    struct str head;
+    if (!str_split(&name, '.', &head))
+        return false;
+    size_t digits = 0;
+    while (digits < name.len && name.ptr[digits] >= '0' && name.ptr[digits] <= '9')
+        digits++;
+    *ret_head = head;
+    *ret_tail = (struct str){name.ptr + digits, name.len - digits};
+    return str_to_u64((struct str){name.ptr, digits}, 1, 1000000, ret_size) == 0;
+}
+
+/* The profile that the exporter names; its name may differ in the size by rounding (1g.11gb for
+ * 1g.12gb): then the only one as near as an eighth is meant.  UINT8_MAX: not known. */
+static uint8_t profile_of(const struct mig_model *model, struct str name)
+{
+    unsigned profile = 0;
+    struct err e;
+    uint64_t size = 0, other_size = 0;
+    struct str head, tail, other_head, other_tail;
+    uint8_t found = UINT8_MAX;
+    if (mig_profile_find(model, name, &profile, &e) == 0)
+        return (uint8_t)profile;
+    if (!split_profile(name, &head, &size, &tail))
+        return UINT8_MAX;
+    for (uint8_t i = 0; i < model->profile_count; i++) {
+        struct str other = str_from(model->profiles[i].name);
+        if (!split_profile(other, &other_head, &other_size, &other_tail) ||
+                !str_eq(head, other_head) || !str_eq(tail, other_tail))
+            continue;
+        uint64_t apart = size > other_size ? size - other_size : other_size - size;
+        if (apart * 8 > other_size)
+            continue;
+        if (found != UINT8_MAX)
+            return UINT8_MAX;
+        found = i;
+    }
+    return found;
+}
+
+/* The instance on the reading's GPU; false when it cannot be told from others. */
+static bool resolve_instance(
+        const struct ctl_history *h, const struct subject *s, struct ctl_reading *r)
+{
+    const struct model_gpu *gpu = model_gpu_get(h->w->nodes[r->node].node.gpu);
+    const struct mig_model *model = gpu->mig_key != NULL ? mig_model_find(gpu->mig_key) : NULL;
+    uint64_t id = 0;
+    if (model == NULL || model->profile_count == 0 ||
+            str_to_u64(s->instance, 0, UINT8_MAX - 1, &id) < 0)
+        return false;
+    r->instance = (uint8_t)id;
+    r->profile = profile_of(model, s->profile);
+    return r->profile != UINT8_MAX;
+}
+
+/* The node, GPU, instance and pod that a series is about; false (and counted) when that cannot be
+ * told. */
 static bool resolve(
         struct ctl_history *h, const struct subject *s, uint32_t fallback, struct ctl_reading *r)
 {
     uint64_t gpu = 0;
     h->series++;
-    if (s->instance.len > 0) {
-        h->skipped.instance++;
-        return false;
-    }
-    r->node = s->host.len > 0 ? node_of(h, s->host) : fallback;
+    r->start = r->profile = r->instance = UINT8_MAX;
+    r->node = node_of(h, s);
     if (r->node == MAP_NONE)
         r->node = fallback;
     if (r->node == MAP_NONE) {
@@ -109,11 +192,11 @@ static bool resolve(
         return false;
     }
     r->gpu = (uint8_t)gpu;
-    r->pod = s->pod.len > 0 ? past_pod_of(h, s, r->node) : UINT32_MAX;
-    if (r->pod != UINT32_MAX) {
-        h->pods[r->pod].gpu = (uint32_t)gpu;
-        h->pods[r->pod].node = r->node;
+    if ((s->profile.len > 0 || s->instance.len > 0) && !resolve_instance(h, s, r)) {
+        h->skipped.instance++;
+        return false;
     }
+    r->pod = s->pod.len > 0 ? past_pod_of(h, s, r->node) : UINT32_MAX;
     return true;
 }
 
@@ -131,17 +214,7 @@ static int push(struct ctl_history *h, const struct ctl_reading *r, struct err *
         h->readings = mem_grow(h->readings, h->cap, sizeof *h->readings);
     }
     h->readings[h->count++] = *r;
-    if (r->pod != UINT32_MAX) {
-        struct ctl_past_pod *p = &h->pods[r->pod];
-        p->first_wall_ns = num_min_i64(p->first_wall_ns, r->wall_ns);
-        p->last_wall_ns = num_max_i64(p->last_wall_ns, r->wall_ns);
-    }
     return 0;
-}
-
-static uint16_t permille(int64_t value)
-{
-    return (uint16_t)num_min_i64(num_max_i64(value, 0), 1000);
 }
 
 static const unsigned char dcgm_of[MEANS_COUNT] = {
@@ -152,30 +225,28 @@ static const unsigned char dcgm_of[MEANS_COUNT] = {
         [MEANS_DRAM] = NVIDIA_DCGM_DRAM_ACTIVE,
 };
 
-/* Sets one value; an engine's activity gives way to a busy time that is known. */
+/* Sets one value; of two that mean the same the greater.  One that cannot be (DCGM's marks for what
+ * it does not know are huge numbers) is not known. */
 static void set(struct ctl_reading *r, enum meaning m, int64_t value)
 {
-    switch (m) {
-    case MEANS_ENGINE:
-        if ((r->valid & CORE_VALID_BUSY) != 0)
-            return;
-        r->busy_permille = permille(value);
-        r->valid |= CORE_VALID_BUSY;
+    if (value < 0 || value > (m == MEANS_MEMORY ? MEMORY_MIB_MAX : 1000))
         return;
+    switch (m) {
     case MEANS_BUSY:
-        r->busy_permille = permille(value);
+    case MEANS_ENGINE:
+        r->busy_permille = num_max_u32(r->busy_permille, (uint32_t)value) & UINT16_MAX;
         r->valid |= CORE_VALID_BUSY;
         return;
     case MEANS_MEMORY:
-        r->memory_used_mib = (uint32_t)num_min_i64(num_max_i64(value, 0), UINT32_MAX);
+        r->memory_used_mib = (uint32_t)value;
         r->valid |= CORE_VALID_MEMORY;
         return;
     case MEANS_SM:
-        r->sm_permille = permille(value);
+        r->sm_permille = (uint16_t)value;
         r->valid |= CORE_VALID_SM;
         return;
     case MEANS_DRAM:
-        r->dram_permille = permille(value);
+        r->dram_permille = (uint16_t)value;
         r->valid |= CORE_VALID_DRAM;
         return;
     case MEANS_COUNT:
@@ -189,10 +260,12 @@ int ctl_history_add_scrape(struct ctl_history *h, const struct nvidia_dcgm *scra
 {
     for (uint32_t i = 0; i < scrape->count; i++) {
         const struct nvidia_dcgm_row *row = &scrape->rows[i];
-        char gpu[STR_FIXED_BYTES];
-        struct subject s = {.host = row->host,
+        char gpu[STR_FIXED_BYTES], instance[STR_FIXED_BYTES];
+        bool is_instance = row->gi_id != NVIDIA_DCGM_NO_INSTANCE;
+        struct subject s = {.hosts = {row->host},
                 .gpu = str_from(str_format_fixed(row->gpu, 0, gpu)),
-                .instance = row->gi_profile,
+                .profile = row->gi_profile,
+                .instance = str_from(is_instance ? str_format_fixed(row->gi_id, 0, instance) : ""),
                 .namespace = row->pod_namespace,
                 .pod = row->pod};
         struct ctl_reading r = {.wall_ns = wall_ns};
@@ -233,29 +306,60 @@ static int64_t from_milli(enum meaning m, int64_t value_milli)
     return value_milli; /* a ratio */
 }
 
+/* Whatever its release is called, the exporter's pods and containers carry its name. */
+static bool names_exporter(struct str name)
+{
+    for (; name.len > 0; name.ptr++, name.len--) {
+        if (str_starts(name, STR_LIT("dcgm-exporter")))
+            return true;
+    }
+    return false;
+}
+
+/* A target's own labels are there too: `pod` and `instance` may be the exporter's. */
+static struct subject subject_of(const struct ctl_history *h, const struct net_prom_series *series)
+{
+    static const char *const pods[] = {"exported_pod", "pod", "pod_name", NULL};
+    static const char *const namespaces[] = {
+            "exported_namespace", "namespace", "pod_namespace", NULL};
+    struct str pod = net_prom_label_get(series, "pod");
+    struct str namespace = net_prom_label_get(series, "namespace");
+    struct str address, rest = net_prom_label_get(series, "instance");
+    char key[KEY_BYTES_MAX];
+    struct subject s = {.gpu = net_prom_label_get(series, "gpu"),
+            .profile = net_prom_label_get(series, "GPU_I_PROFILE"),
+            .instance = net_prom_label_get(series, "GPU_I_ID"),
+            .namespace = first_label(series, namespaces),
+            .pod = first_label(series, pods)};
+    (void)snprintf(key, sizeof key, "%.*s/%.*s", STR_ARG(namespace), STR_ARG(pod));
+    if (!str_split(&rest, ':', &address))
+        address = rest;
+    s.hosts[0] = net_prom_label_get(series, "Hostname");
+    s.hosts[1] = net_prom_label_get(series, "hostname");
+    s.hosts[2] = net_prom_label_get(series, "node");
+    s.hosts[3] = net_prom_label_get(series, "kubernetes_node");
+    uint32_t node = map_str_find(&h->exporter_index, str_from(key));
+    s.hosts[4] = node != MAP_NONE ? h->w->nodes[node].node.name : (struct str){0};
+    s.hosts[5] = address;
+    /* A series of a GPU that nobody is on has no pod but the exporter's, put there by the scrape.
+     */
+    bool own = net_prom_label_get(series, "exported_pod").len > 0;
+    if (!own && (node != MAP_NONE || names_exporter(pod) ||
+                        names_exporter(net_prom_label_get(series, "container"))))
+        s.pod = (struct str){0};
+    return s;
+}
+
 int ctl_history_add_prom(struct ctl_history *h, const char *metric, const struct net_prom *answer,
         struct err *reterr)
 {
-    static const char *const hosts[] = {"Hostname", "hostname", "node", "kubernetes_node", NULL};
-    static const char *const namespaces[] = {
-            "exported_namespace", "namespace", "pod_namespace", NULL};
-    static const char *const pods[] = {"exported_pod", "pod", "pod_name", NULL};
-    static const char *const instances[] = {"GPU_I_PROFILE", NULL};
-    static const char *const gpus[] = {"gpu", NULL};
-    static const char *const containers[] = {"exported_container", "container", NULL};
     unsigned m = 0;
     while (ctl_history_metrics[m] != NULL && strcmp(ctl_history_metrics[m], metric) != 0)
         m++;
     assert(ctl_history_metrics[m] != NULL);
     for (uint32_t i = 0; i < answer->count; i++) {
         const struct net_prom_series *series = &answer->series[i];
-        struct subject s = {first_label(series, hosts), first_label(series, gpus),
-                first_label(series, instances), first_label(series, namespaces),
-                first_label(series, pods)};
-        /* Without a pod of its own a series carries the exporter's, put there by the scrape. */
-        if (net_prom_label_get(series, "exported_pod").len == 0 &&
-                str_starts(first_label(series, containers), STR_LIT("nvidia-dcgm-exporter")))
-            s.pod = (struct str){0};
+        struct subject s = subject_of(h, series);
         struct ctl_reading r = {0};
         if (!resolve(h, &s, UINT32_MAX, &r))
             continue;
@@ -266,79 +370,9 @@ int ctl_history_add_prom(struct ctl_history *h, const char *metric, const struct
             struct ctl_reading at = r;
             at.wall_ns = sample->wall_ns;
             set(&at, (enum meaning)m, from_milli((enum meaning)m, sample->value_milli));
-            if (push(h, &at, reterr) < 0)
+            if (at.valid != 0 && push(h, &at, reterr) < 0)
                 return reterr->code;
         }
     }
     return 0;
-}
-
-/* -- joining ------------------------------------------------------------------------------------
- */
-
-static int by_time(const void *a, const void *b)
-{
-    const struct ctl_reading *x = a, *y = b;
-    if (x->wall_ns != y->wall_ns)
-        return x->wall_ns < y->wall_ns ? -1 : 1;
-    if (x->node != y->node)
-        return x->node < y->node ? -1 : 1;
-    if (x->gpu != y->gpu)
-        return x->gpu < y->gpu ? -1 : 1;
-    if (x->pod != y->pod)
-        return x->pod < y->pod ? -1 : 1;
-    return (x->valid > y->valid) - (x->valid < y->valid);
-}
-
-/* Adds what `y` knows and `x` does not; of two values of one thing the greater. */
-static void merge(struct ctl_reading *x, const struct ctl_reading *y)
-{
-    if ((y->valid & CORE_VALID_BUSY) != 0)
-        x->busy_permille = (uint16_t)num_max_u32(x->busy_permille, y->busy_permille);
-    if ((y->valid & CORE_VALID_SM) != 0)
-        x->sm_permille = (uint16_t)num_max_u32(x->sm_permille, y->sm_permille);
-    if ((y->valid & CORE_VALID_DRAM) != 0)
-        x->dram_permille = (uint16_t)num_max_u32(x->dram_permille, y->dram_permille);
-    if ((y->valid & CORE_VALID_MEMORY) != 0)
-        x->memory_used_mib = num_max_u32(x->memory_used_mib, y->memory_used_mib);
-    x->valid |= y->valid;
-}
-
-static bool same_place(const struct ctl_reading *x, const struct ctl_reading *y)
-{
-    return x->wall_ns == y->wall_ns && x->node == y->node && x->gpu == y->gpu;
-}
-
-void ctl_history_finish(struct ctl_history *h)
-{
-    if (h->count > 1)
-        qsort(h->readings, h->count, sizeof *h->readings, by_time);
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < h->count; i++) {
-        struct ctl_reading *last = kept > 0 ? &h->readings[kept - 1] : NULL;
-        const struct ctl_reading *r = &h->readings[i];
-        if (last != NULL && same_place(last, r) && last->pod == r->pod) {
-            merge(last, r);
-        } else {
-            h->readings[kept++] = *r;
-        }
-    }
-    h->count = kept;
-}
-
-bool ctl_history_next(
-        const struct ctl_history *h, uint32_t *cursor, struct ctl_gpu_reading *ret_reading)
-{
-    if (*cursor >= h->count)
-        return false;
-    const struct ctl_reading *first = &h->readings[*cursor];
-    *ret_reading = (struct ctl_gpu_reading){.all = *first};
-    ret_reading->all.pod = UINT32_MAX;
-    for (; *cursor < h->count && same_place(first, &h->readings[*cursor]); (*cursor)++) {
-        const struct ctl_reading *r = &h->readings[*cursor];
-        merge(&ret_reading->all, r);
-        if (r->pod != UINT32_MAX && ret_reading->occupant_count < CTL_OCCUPANTS_MAX)
-            ret_reading->occupants[ret_reading->occupant_count++] = r->pod;
-    }
-    return true;
 }

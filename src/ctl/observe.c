@@ -269,7 +269,7 @@ static void tell_past_pod(struct run *r, uint32_t index)
             .created_wall_ns = p->first_wall_ns,
             .started_wall_ns = p->first_wall_ns,
             .device_count = 1,
-            .devices = {{(uint8_t)p->gpu, UINT8_MAX}}};
+            .devices = {{(uint8_t)p->gpu, (uint8_t)p->start}}};
 }
 
 static void tell_gone(struct run *r, int64_t wall_ns)
@@ -293,17 +293,9 @@ static void tell_reading(struct run *r, const struct ctl_gpu_reading *g)
             occupants[count++] = r->o->history->pods[g->occupants[i]].uid;
     }
     struct core_fact *f = add(r, CORE_FACT_SAMPLE, CORE_SOURCE_METRICS);
-    f->sample = (struct core_sample_fact){.node = r->w->nodes[g->all.node].node.uid,
-            .gpu = g->all.gpu,
-            .start = UINT8_MAX,
-            .scope = CORE_SAMPLE_GPU,
-            .valid = g->all.valid,
-            .busy_permille = g->all.busy_permille,
-            .sm_permille = g->all.sm_permille,
-            .dram_permille = g->all.dram_permille,
-            .memory_used_mib = g->all.memory_used_mib,
-            .occupant_count = count,
-            .occupants = occupants};
+    f->sample = ctl_history_sample(r->o->history, g);
+    f->sample.occupant_count = count;
+    f->sample.occupants = occupants;
 }
 
 static void tell_created(struct run *r, int64_t wall_ns)

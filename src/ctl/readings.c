@@ -1,4 +1,4 @@
-/* ctl/readings.c - see readings.h.  Below the purity line. */
+/* ctl/readings.c - readings of now, from exporters; see readings.h.  Below the purity line. */
 #include "ctl/readings.h"
 
 #include "base/num.h"
@@ -8,17 +8,11 @@
 #include <errno.h>
 #include <string.h>
 
-enum { METRICS_MAX = 8, CHUNKS_MAX = 400, PARALLEL = 4 };
-
-static const int64_t CHUNK_NS = 24 * NUM_NS_PER_HOUR;
-
 struct round {
     struct ctl_history *h;
     struct net_fetch *fetch;
-    const struct ctl_readings_options *o; /* NULL when scraping */
     struct ctl_readings_result result;
-    uint32_t metrics;      /* asked in a chunk */
-    const uint32_t *nodes; /* scraping: of each target */
+    const uint32_t *nodes; /* of each target */
     bool done;
     struct err fatal;
 };
@@ -47,87 +41,6 @@ static int wait_for(struct round *r, struct net_http *http, struct err *reterr)
     if (r->fatal.code != 0)
         *reterr = r->fatal;
     return r->fatal.code;
-}
-
-/* -- Prometheus ---------------------------------------------------------------------------------
- */
-
-static void got_range(void *user, uint32_t target, struct str text, const struct err *err)
-{
-    struct round *r = user;
-    struct net_prom answer;
-    struct err e = {0};
-    r->result.asked++;
-    if (r->o->on_progress != NULL && target > 0)
-        r->o->on_progress(r->o->user, r->result.asked * 1000 / (r->result.asked + target));
-    if (err != NULL) {
-        note(r, err);
-        return;
-    }
-    struct arena *a = arena_new((size_t)4 << 30);
-    const char *metric = ctl_history_metrics[target % r->metrics];
-    if (net_prom_parse(a, text, &answer, &e) < 0) {
-        (void)err_wrap(&e, "Prometheus: %s", metric);
-        note(r, &e);
-    } else if (r->fatal.code == 0) {
-        r->result.answered++;
-        (void)ctl_history_add_prom(r->h, metric, &answer, &r->fatal);
-    }
-    (void)arena_free(a);
-}
-
-/* The whole step speaks, not the moment at its end: the mean of what adds up, the most of memory.
- */
-static void range_url(
-        struct buf *url, const struct ctl_readings_options *o, uint32_t metric, int64_t start_ns)
-{
-    struct buf query = BUF_INIT(4096);
-    int64_t end_ns = num_min_i64(start_ns + CHUNK_NS - o->step_ns, o->end_wall_ns);
-    const struct net_prom_range range = {start_ns, end_ns, o->step_ns};
-    buf_printf(&query, "%s_over_time(%s[%llds])", metric == 1 ? "max" : "avg",
-            ctl_history_metrics[metric], (long long)(o->step_ns / NUM_NS_PER_SECOND));
-    net_prom_range_url(url, o->prometheus, buf_str(&query), &range);
-    buf_clear(&query);
-}
-
-int ctl_readings_range(struct net_http *http, struct ctl_history *h,
-        const struct ctl_readings_options *options, struct ctl_readings_result *ret_result,
-        struct err *reterr)
-{
-    struct round r = {.h = h, .o = options};
-    while (ctl_history_metrics[r.metrics] != NULL)
-        r.metrics++;
-    int64_t chunks = num_max_i64((options->span_ns + CHUNK_NS - 1) / CHUNK_NS, 1);
-    if (chunks > CHUNKS_MAX)
-        return err_set(reterr, -E2BIG, "more than %d days of history", CHUNKS_MAX);
-    uint32_t count = (uint32_t)chunks * r.metrics;
-    struct net_fetch_target *targets = mem_alloc(count, sizeof *targets);
-    /* On whole steps, so that the answers of all metrics fall on the same moments. */
-    int64_t step = options->step_ns;
-    int64_t start = (options->end_wall_ns - options->span_ns) / step * step;
-    for (uint32_t i = 0; i < count; i++) {
-        struct buf url = BUF_INIT(NET_URL_BYTES_MAX);
-        range_url(&url, options, i % r.metrics, start + i / r.metrics * CHUNK_NS);
-        targets[i] = (struct net_fetch_target){.url = arena_str(h->a, buf_str(&url)),
-                .bearer = options->bearer,
-                .accept = STR_LIT("application/json")};
-        buf_clear(&url);
-    }
-    const struct net_fetch_spec spec = {.targets = targets,
-            .target_count = count,
-            .parallel = PARALLEL,
-            .timeout_ns = 120 * NUM_NS_PER_SECOND,
-            .bytes_max = NET_PROM_BYTES_MAX,
-            .got = got_range,
-            .done = ended,
-            .user = &r};
-    int rc = net_fetch_start(http, &spec, &r.fetch, reterr);
-    if (rc == 0)
-        rc = wait_for(&r, http, reterr);
-    mem_free(targets);
-    if (rc == 0)
-        *ret_result = r.result;
-    return rc;
 }
 
 /* -- exporters ----------------------------------------------------------------------------------

@@ -18,12 +18,14 @@ struct ctl_readings_options {
 
 struct ctl_readings_result {
     uint32_t asked, answered;
-    const char *why; /* of the first that did not answer, in the history's arena; NULL */
+    const char *why;     /* of the first that did not answer, in the history's arena; NULL */
+    uint32_t warned;     /* answers that the server says may be incomplete */
+    const char *warning; /* the first of those, likewise; NULL */
 };
 
-/* Asks Prometheus for the span, a day at a time.  0 also when nothing answered; -E2BIG over a
- * limit.
- */
+/* Asks Prometheus for the span, a day or less at a time; what is too much for it is asked for again
+ * in halves.  Time without an answer on memory is left out as a whole: a peak may lie there.  0
+ * also when nothing answered; -E2BIG over a limit. */
 int ctl_readings_range(struct net_http *http, struct ctl_history *h,
         const struct ctl_readings_options *options, struct ctl_readings_result *ret_result,
         struct err *reterr);

@@ -64,10 +64,13 @@ static void on_done(void *user, const struct net_result *result)
         f->spec.got(f->spec.user, g->target, result->body, NULL);
         return;
     }
-    if (result->end == NET_END_DONE)
+    struct str text = {0};
+    if (result->end == NET_END_DONE) {
         (void)err_set(&fault, -EREMOTEIO, "HTTP status %u", result->status);
+        text = result->body;
+    }
     (void)err_wrap(&fault, "%.*s", shown, url.ptr);
-    f->spec.got(f->spec.user, g->target, (struct str){0}, &fault);
+    f->spec.got(f->spec.user, g->target, text, &fault);
 }
 
 /* Starts the next target in slot `g`. */

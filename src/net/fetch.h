@@ -21,8 +21,8 @@ struct net_fetch_spec {
     uint32_t parallel;  /* 0 = 32 */
     int64_t timeout_ns; /* of one; 0 = 10 s */
     size_t bytes_max;   /* of one; 0 = 64 MiB */
-    /* One answer: text is the body of a 200, valid during the call; else err says why and text is
-     * empty. */
+    /* One answer, its body valid during the call.  err NULL: of a 200; else it says why, and the
+     * text is what the server wrote about it, often nothing. */
     void (*got)(void *user, uint32_t target, struct str text, const struct err *err);
     void (*done)(void *user); /* after the last `got`; the round is gone after it */
     void *user;

@@ -237,31 +237,50 @@ static int read_scalar(struct reader *r, yyjson_val *result, struct net_prom *re
     return code;
 }
 
-static int read_warnings(const struct reader *r, yyjson_val *list, struct net_prom *ret)
+/* VictoriaMetrics has a word of its own for what others warn of. */
+static void read_warnings(const struct reader *r, yyjson_val *root, struct net_prom *ret)
 {
+    yyjson_val *list = yyjson_obj_get(root, "warnings");
     size_t count = yyjson_arr_size(list);
     if (count > NET_PROM_LABELS_MAX)
         count = NET_PROM_LABELS_MAX;
-    struct str *texts = ARENA_ARRAY(r->a, struct str, count + 1);
+    struct str *texts = ARENA_ARRAY(r->a, struct str, count + 2);
     for (size_t i = 0; i < count; i++)
         texts[i] = text_of(yyjson_arr_get(list, i));
+    if (yyjson_is_true(yyjson_obj_get(root, "isPartial")))
+        texts[count++] = STR_LIT("the result is partial");
     ret->warnings = texts;
     ret->warning_count = (uint32_t)count;
-    return 0;
+}
+
+/* Whether the server means that it was asked for too much.  Its types: "timeout"; "execution" for
+ * too many samples, which plain selectors are refused for and nothing else; "bad_data" for too many
+ * points.  SOURCE: prometheus/prometheus web/api/v1/api.go, promql/engine.go; VictoriaMetrics has
+ * "422" as a type. */
+static bool is_too_much(struct str type, struct str text)
+{
+    if (str_eq_c(type, "timeout") || str_eq_c(type, "execution") || str_eq_c(type, "422"))
+        return true;
+    return str_starts(text, STR_LIT("exceeded maximum resolution"));
+}
+
+static int read_error(const struct reader *r, yyjson_val *root)
+{
+    struct str type = text_of(yyjson_obj_get(root, "errorType"));
+    struct str text = text_of(yyjson_obj_get(root, "error"));
+    return err_set(r->reterr, is_too_much(type, text) ? -EMSGSIZE : -EREMOTEIO,
+            "Prometheus answered %.*s: %.*s", STR_ARG_SHORT(type),
+            (int)(text.len < SHOWN_MAX ? text.len : SHOWN_MAX), text.len == 0 ? "" : text.ptr);
 }
 
 static int read_answer(struct reader *r, yyjson_val *root, struct net_prom *ret)
 {
     yyjson_val *status = yyjson_obj_get(root, "status");
-    if (yyjson_equals_str(status, "error")) {
-        struct str type = text_of(yyjson_obj_get(root, "errorType"));
-        struct str text = text_of(yyjson_obj_get(root, "error"));
-        return err_set(r->reterr, -EREMOTEIO, "Prometheus answered %.*s: %.*s", STR_ARG_SHORT(type),
-                (int)(text.len < SHOWN_MAX ? text.len : SHOWN_MAX), text.len == 0 ? "" : text.ptr);
-    }
+    if (yyjson_equals_str(status, "error"))
+        return read_error(r, root);
     if (!yyjson_equals_str(status, "success"))
         return err_set(r->reterr, -EINVAL, "no answer of Prometheus' query API");
-    (void)read_warnings(r, yyjson_obj_get(root, "warnings"), ret);
+    read_warnings(r, root, ret);
     yyjson_val *data = yyjson_obj_get(root, "data");
     yyjson_val *type = yyjson_obj_get(data, "resultType");
     yyjson_val *result = yyjson_obj_get(data, "result");

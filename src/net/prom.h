@@ -36,6 +36,7 @@ struct net_prom_series {
 struct net_prom {
     uint32_t count;
     const struct net_prom_series *series;
+    /* What the server says beside a result that it gives: parts of it may be missing. */
     uint32_t warning_count;
     const struct str *warnings;
 };
@@ -53,7 +54,9 @@ void net_prom_range_url(
         struct buf *url, struct str base, struct str query, const struct net_prom_range *range);
 
 /* Parses the answer of either (result types vector, matrix; a scalar is one series without labels).
- * Views lie in `a`.  An answer of status "error" is -EREMOTEIO with its errorType and error. */
+ * Views lie in `a`.  An answer of status "error" is -EREMOTEIO with its errorType and error;
+ * -EMSGSIZE when it is that too much was asked for at once (points, samples, time): asked for less,
+ * the same server may answer. */
 int net_prom_parse(
         struct arena *a, struct str text, struct net_prom *ret_result, struct err *reterr);
 

@@ -104,6 +104,15 @@ static void what_is_refused(void **state)
     } table[] = {
             {"{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"parse error\"}",
                     -EREMOTEIO, "Prometheus answered bad_data: parse error"},
+            /* asked for less, these may be answered */
+            {"{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"exceeded maximum "
+             "resolution of 11,000 points per timeseries\"}",
+                    -EMSGSIZE, "exceeded maximum resolution"},
+            {"{\"status\":\"error\",\"errorType\":\"execution\",\"error\":\"query processing would "
+             "load too many samples into memory in query execution\"}",
+                    -EMSGSIZE, "too many samples"},
+            {"{\"status\":\"error\",\"errorType\":\"timeout\",\"error\":\"query timed out\"}",
+                    -EMSGSIZE, "query timed out"},
             {"<html>", -EINVAL, "not JSON at byte 0"},
             {"{}", -EINVAL, "no answer of Prometheus' query API"},
             {"{\"status\":\"success\",\"data\":{\"resultType\":\"string\",\"result\":[1,\"a\"]}}",
