@@ -15,7 +15,10 @@
 struct ctl_actor;
 
 struct ctl_actor_options {
-    const struct ctl_feed *feed;                                          /* names behind uids */
+    const struct ctl_feed *feed; /* names behind uids */
+    /* The node as it was seen last, NULL when it is gone: for the originals that `slicewright
+     * revert` brings back.  They are written with the first change and go when nothing differs. */
+    const struct ctl_node *(*node)(void *user, uint64_t uid);
     void (*outcome)(void *user, const struct core_outcome_fact *outcome); /* never from within */
     void *user;
 };
