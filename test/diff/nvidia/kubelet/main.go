@@ -4,12 +4,14 @@
 //
 //	kubelet SECONDS COMMAND...
 //
-// Output: "resource NAME", "  id ID HEALTH", "  allocate N: ENV=... | error: ...".
+// Output: "resource NAME", "  id ID HEALTH", "  allocate N: ENV=... | error: ...".  With 0 SECONDS it
+// runs until its input ends, and a resource is written down each time that it is registered.
 package main
 
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -29,6 +31,7 @@ import (
 type kubelet struct {
 	api.UnimplementedRegistrationServer
 	mutex  sync.Mutex
+	follow bool
 	report map[string]string
 }
 
@@ -82,8 +85,12 @@ func (k *kubelet) watch(request *api.RegisterRequest) {
 		text += fmt.Sprintf("  error: %v\n", err)
 	}
 	k.mutex.Lock()
+	defer k.mutex.Unlock()
+	if k.follow {
+		fmt.Print(text)
+		return
+	}
 	k.report[request.ResourceName] = text
-	k.mutex.Unlock()
 }
 
 func (k *kubelet) Register(_ context.Context, request *api.RegisterRequest) (*api.Empty, error) {
@@ -107,7 +114,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	k := &kubelet{report: map[string]string{}}
+	k := &kubelet{report: map[string]string{}, follow: seconds == 0}
 	server := grpc.NewServer()
 	api.RegisterRegistrationServer(server, k)
 	go server.Serve(listener)
@@ -119,10 +126,19 @@ func run() error {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- plugin.Wait() }()
+	enough := make(chan bool, 1)
+	go func() {
+		if k.follow {
+			io.Copy(io.Discard, os.Stdin)
+		} else {
+			time.Sleep(time.Duration(seconds) * time.Second)
+		}
+		enough <- true
+	}()
 	select {
 	case err := <-ended:
 		fmt.Printf("ended: %v\n", err)
-	case <-time.After(time.Duration(seconds) * time.Second):
+	case <-enough:
 		plugin.Process.Signal(syscall.SIGTERM)
 		<-ended
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -240,7 +239,7 @@ func (k *kubelet) allocateContainer(c *core.Container, given assignment,
 				"Requested: %d, Available: %d", name, needed, len(free))
 		}
 		ids = append(ids, prefer(healthy, free, needed)...)
-		if err := checkRequest(r.config, ids); err != nil {
+		if err := checkRequest(r.config, name, ids); err != nil {
 			return err
 		}
 		if given[c.Name] == nil {
@@ -252,14 +251,14 @@ func (k *kubelet) allocateContainer(c *core.Container, given assignment,
 }
 
 // checkRequest is the plugin's own check of a request.
-func checkRequest(config *spec.Config, ids []string) error {
+func checkRequest(config *spec.Config, name string, ids []string) error {
 	sharing := &config.Sharing
 	strict := sharing.SharingStrategy() == spec.SharingStrategyMPS ||
 		sharing.ReplicatedResources().FailRequestsGreaterThanOne
 	if strict && len(ids) > 1 && isReplica(ids[0]) {
-		return errors.New("rpc error: code = Unknown desc = invalid allocation request for " +
-			"requested devices: invalid request: maximum request size for shared resources is 1; " +
-			fmt.Sprintf("found %d", len(ids)))
+		return fmt.Errorf("rpc error: code = Unknown desc = invalid allocation request for %q: "+
+			"invalid request: maximum request size for shared resources is 1; found %d",
+			name, len(ids))
 	}
 	return nil
 }

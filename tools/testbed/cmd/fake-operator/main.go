@@ -25,17 +25,18 @@ import (
 )
 
 type options struct {
-	kubeconfig   string
-	catalog      string
-	listen       string
-	timeScale    float64
-	usage        string
-	usageScale   float64
-	history      time.Duration
-	smMetrics    bool
-	configName   string
-	migStrategy  string
-	exporterPort int
+	kubeconfig    string
+	catalog       string
+	listen        string
+	timeScale     float64
+	usage         string
+	usageScale    float64
+	history       time.Duration
+	smMetrics     bool
+	configName    string
+	migStrategy   string
+	pluginVersion string
+	exporterPort  int
 }
 
 func main() {
@@ -63,6 +64,9 @@ func parseOptions() (*options, error) {
 		"devicePlugin.config.name of the ClusterPolicy that is made if there is none")
 	flags.StringVar(&o.migStrategy, "mig-strategy", "mixed",
 		"mig.strategy of that ClusterPolicy (the Operator's default is single)")
+	flags.StringVar(&o.pluginVersion, "plugin-version", "v0.18.0",
+		"devicePlugin.version of that ClusterPolicy; from v0.18.2 on config-manager acts before it has "+
+			"seen the node's label")
 	flags.IntVar(&o.exporterPort, "exporter-port", 9400, "port of dcgm-exporter on its pods' addresses")
 	if err := flags.Parse(os.Args[1:]); err != nil {
 		return nil, err

@@ -223,11 +223,12 @@ func migTargets(configMap *core.ConfigMap, name string, model *mig.Model, gpus i
 	return targets, nil
 }
 
-// migDone is `nvidia-mig-parted assert`: every GPU is matched and as its target says.
+// migDone is `nvidia-mig-parted assert`: every GPU is matched and as its target says.  A count of 0 is
+// never as it says.
 func (s *scene) migDone(targets []*target) bool {
 	for i, t := range targets {
 		g := &s.n.hw.GPUs[i]
-		if t == nil || g.MIG != t.mig || !maps.Equal(layout(g), nonZero(t.devices)) {
+		if t == nil || g.MIG != t.mig || !maps.Equal(layout(g), t.devices) {
 			return false
 		}
 	}
@@ -238,16 +239,6 @@ func layout(g *hardware.GPU) map[string]int {
 	counts := map[string]int{}
 	for _, instance := range g.Instances {
 		counts[instance.Profile]++
-	}
-	return counts
-}
-
-func nonZero(devices migtypes.MigConfig) map[string]int {
-	counts := map[string]int{}
-	for name, count := range devices {
-		if count > 0 {
-			counts[name] = count
-		}
 	}
 	return counts
 }
@@ -290,7 +281,7 @@ func (s *scene) gpuBusy(g *hardware.GPU) bool {
 func (s *scene) setConfigs(targets []*target) error {
 	for i, t := range targets {
 		g := &s.n.hw.GPUs[i]
-		if t == nil || !t.mig || maps.Equal(layout(g), nonZero(t.devices)) {
+		if t == nil || !t.mig || maps.Equal(layout(g), t.devices) {
 			continue
 		}
 		if s.gpuBusy(g) {

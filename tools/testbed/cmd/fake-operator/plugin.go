@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -13,17 +14,19 @@ import (
 
 const configLabel = "nvidia.com/device-plugin.config"
 
-// pluginPod is a pod of the device plugin or of GFD: two containers, of which config-manager
-// chooses the config of the other by a label of the node.  Source: k8s-device-plugin v0.18.0,
-// cmd/config-manager.
+// pluginPod is a pod of the device plugin or of GFD: config-manager as init container, then the main
+// container and, beside it, config-manager again, which chooses the config of the main one by a
+// label of the node.  Source: k8s-device-plugin, cmd/config-manager; recorded_test.go holds this to
+// what the real one does.
 type pluginPod struct {
 	uid     types.UID
 	mount   map[string]string // the ConfigMap as this pod's volume has it; nil = not mounted
 	syncAt  time.Time         // when kubelet will bring the volume up to date; zero = it is
 	link    string            // the key that /config/config.yaml points to, "" = /dev/null
 	linked  bool
-	label   string // of the node, as config-manager saw it last
-	looked  bool   // config-manager has seen the label since it started
+	label   string    // of the node, as config-manager saw it last
+	looked  bool      // config-manager has seen the label since it started
+	besides time.Time // when config-manager comes up beside the main container; zero = it has
 	manager process
 	main    process
 	config  *spec.Config // that the main container runs with; nil while it does not
@@ -83,18 +86,24 @@ func (s *scene) stepPlugin() error {
 	if !s.stepConfigManager(p, pod) {
 		return s.showProcesses(pod, p, &before)
 	}
+	s.stepMain(p)
+	return s.showProcesses(pod, p, &before)
+}
+
+// stepMain runs the plugin itself.
+func (s *scene) stepMain(p *pluginPod) {
 	if p.config == nil && p.startAt.IsZero() && p.main.due(s) {
 		p.startAt = s.now.Add(s.scaled(pluginStart))
 	}
-	if !p.startAt.IsZero() {
-		if s.now.Before(p.startAt) {
-			s.wake.set(p.startAt)
-		} else {
-			p.startAt = time.Time{}
-			s.startPlugin(p)
-		}
+	if p.startAt.IsZero() {
+		return
 	}
-	return s.showProcesses(pod, p, &before)
+	if s.now.Before(p.startAt) {
+		s.wake.set(p.startAt)
+		return
+	}
+	p.startAt = time.Time{}
+	s.startPlugin(p)
 }
 
 // startPlugin reads the config and registers, or ends with the plugin's own error.
@@ -142,34 +151,68 @@ func (s *scene) stepConfigManager(p *pluginPod, pod *core.Pod) bool {
 	if err == nil {
 		s.syncVolume(p, configMap)
 	}
-	if !p.manager.due(s) {
-		return p.linked
-	}
-	label := s.object.Labels[configLabel]
-	if p.looked && label == p.label {
-		return p.linked
-	}
-	p.looked, p.label = true, label
-	signal, err := p.choose(label, s.policy.DevicePlugin.Config.Default)
-	if err != nil {
-		p.looked = false // it starts again and looks again
-		p.manager.crash(s, err)
-		return p.linked
-	}
-	if signal && p.config != nil {
-		s.signalPlugin(p)
+	if p.manager.due(s) {
+		s.runConfigManager(p, s.configManagerOf(pod))
 	}
 	return p.linked
 }
 
+// sidecarStart is how long after the init container config-manager runs again: kubelet starts the
+// main container first, which has registered by then.
+const sidecarStart = 3 * time.Second
+
+// runConfigManager is what it does now: as init container, at its start beside the plugin, or when
+// the label moved.
+func (s *scene) runConfigManager(p *pluginPod, c *configManager) {
+	label := s.object.Labels[configLabel]
+	if p.linked && s.now.Before(p.besides) {
+		s.wake.set(p.besides)
+		return
+	}
+	if p.linked && p.looked && label == p.label {
+		return
+	}
+	looks := []string{label}
+	if c.actsFirst && !p.linked {
+		looks = []string{""}
+	} else if c.actsFirst && !p.looked {
+		looks = []string{"", label}
+	}
+	begins := !p.linked
+	for i, look := range looks {
+		if i > 0 && look == looks[i-1] {
+			break // no change to wait for
+		}
+		signal, err := p.choose(look, c)
+		if signal {
+			err = s.signalPlugin(p)
+		}
+		if err != nil {
+			p.looked = false // it starts again and looks again
+			p.manager.crash(s, err)
+			return
+		}
+	}
+	if begins {
+		p.besides = s.now.Add(s.scaled(sidecarStart))
+		s.wake.set(p.besides)
+		return
+	}
+	p.looked, p.label = true, label
+}
+
 // signalPlugin is SIGHUP: every plugin stops, and starts with the file as it is now.
-func (s *scene) signalPlugin(p *pluginPod) {
+func (s *scene) signalPlugin(p *pluginPod) error {
+	if p.config == nil && p.startAt.IsZero() {
+		return errors.New("error finding pid: no process found")
+	}
 	if p == &s.n.plugin {
 		s.n.kubelet.stopPlugins(s.now)
 	}
 	p.config = nil
 	p.startAt = s.now.Add(s.scaled(pluginStart))
 	s.wake.set(p.startAt)
+	return nil
 }
 
 // syncVolume brings the pod's volume up to date as late as kubelet does: its sync comes by every 60
@@ -195,33 +238,6 @@ func (s *scene) syncVolume(p *pluginPod, configMap *core.ConfigMap) {
 	if p.mount == nil {
 		p.mount = map[string]string{}
 	}
-}
-
-// choose is config-manager's updateConfig: which key, and whether the plugin is to be signalled.
-func (p *pluginPod) choose(label, byDefault string) (signal bool, err error) {
-	if len(p.mount) == 0 {
-		return false, fmt.Errorf("no configuration files available")
-	}
-	key := label
-	if key == "" {
-		key = byDefault
-	}
-	if _, there := p.mount[key]; key != "" && !there {
-		return false, fmt.Errorf("specified config %s does not exist", label)
-	}
-	if p.linked {
-		if p.link == key {
-			return false, nil
-		}
-		// A link to a key that was deleted dangles: it is not found, and not replaced either.
-		if _, there := p.mount[p.link]; p.link != "" && !there {
-			return false, fmt.Errorf("error creating symlink: symlink /available-configs/%s "+
-				"/config/config.yaml: file exists", key)
-		}
-	}
-	signal = p.linked
-	p.link, p.linked = key, true
-	return signal, nil
 }
 
 // showProcesses writes into the pod's status what kubelet would: restarts, back-off, the error.

@@ -30,7 +30,8 @@ type policy struct {
 		Strategy string `json:"strategy"`
 	} `json:"mig"`
 	DevicePlugin struct {
-		Config struct {
+		Version string `json:"version"`
+		Config  struct {
 			Name    string `json:"name"`
 			Default string `json:"default"`
 		} `json:"config"`
@@ -79,7 +80,7 @@ func (w *world) installPolicy(ctx context.Context) error {
 		return err
 	}
 	text := strings.NewReplacer("CONFIG_NAME", w.options.configName,
-		"MIG_STRATEGY", w.options.migStrategy).Replace(policyObjects)
+		"MIG_STRATEGY", w.options.migStrategy, "PLUGIN_VERSION", w.options.pluginVersion).Replace(policyObjects)
 	crd, object, _ := strings.Cut(text, "\n---\n")
 	if err := w.createCustom(ctx, crdResource, crd); err != nil {
 		return err
@@ -194,15 +195,17 @@ type part struct {
 	image      string
 }
 
+// pluginImage has the policy's devicePlugin.version for its tag.
+const pluginImage = "nvcr.io/nvidia/k8s-device-plugin"
+
 var parts = []part{
 	{
 		"nvidia-device-plugin-daemonset", "device-plugin",
-		[]string{"nvidia-device-plugin", "config-manager"}, "nvcr.io/nvidia/k8s-device-plugin:v0.18.0",
+		[]string{"nvidia-device-plugin", "config-manager"}, pluginImage,
 	},
 	{
 		"gpu-feature-discovery", "gpu-feature-discovery",
-		[]string{"gpu-feature-discovery", "config-manager"},
-		"nvcr.io/nvidia/k8s-device-plugin:v0.18.0",
+		[]string{"gpu-feature-discovery", "config-manager"}, pluginImage,
 	},
 	{
 		"nvidia-dcgm-exporter", "dcgm-exporter", []string{"nvidia-dcgm-exporter"},
@@ -223,13 +226,17 @@ func daemonSets(p *policy) []*apps.DaemonSet {
 			NodeSelector: map[string]string{"nvidia.com/gpu.deploy." + parts[i].deploy: "true"},
 			Tolerations:  p.Daemonsets.Tolerations, PriorityClassName: p.Daemonsets.PriorityClassName,
 		}
+		image := parts[i].image
+		if image == pluginImage {
+			image += ":" + p.DevicePlugin.Version
+		}
 		config := p.DevicePlugin.Config.Name
 		for _, name := range parts[i].containers {
 			if name == "config-manager" && config == "" {
 				continue
 			}
 			pod.Containers = append(pod.Containers, core.Container{
-				Name: name, Image: parts[i].image,
+				Name: name, Image: image,
 				Env: []core.EnvVar{{Name: "MIG_STRATEGY", Value: p.MIG.Strategy}},
 			})
 		}

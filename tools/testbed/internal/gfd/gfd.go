@@ -1,6 +1,6 @@
 // Package gfd writes the labels of NVIDIA's GPU feature discovery.
 //
-// Source: NVIDIA k8s-device-plugin v0.18.0, internal/lm, for GPUs that NVML sees.
+// Source: NVIDIA k8s-device-plugin, internal/lm, for GPUs that NVML sees.
 package gfd
 
 import (
@@ -11,11 +11,19 @@ import (
 	"slicewright.io/testbed/internal/gpu"
 )
 
-// CUDA is the version of the CUDA driver API that goes with the drivers here.
-const (
-	cudaMajor = "12"
-	cudaMinor = "8"
-)
+// cudaMinor is the version of the CUDA driver API that goes with a branch of the driver: 12.x.
+var cudaMinor = map[string]string{
+	"525": "0", "530": "1", "535": "2", "545": "3", "550": "4", "555": "5", "560": "6", "565": "7",
+	"570": "8", "575": "9",
+}
+
+// cuda is the version that a driver brings: 13.0 with the newest branch here.
+func cuda(branch string) (major, minor string) {
+	if minor, ok := cudaMinor[branch]; ok {
+		return "12", minor
+	}
+	return "13", "0"
+}
 
 // Sharing is what a device plugin config says of one resource.
 type Sharing struct {
@@ -83,6 +91,7 @@ func Labels(f *Facts) map[string]string {
 
 func driverLabels(driver string) map[string]string {
 	parts := append(strings.SplitN(driver, ".", 3), "", "")
+	cudaMajor, cudaMinor := cuda(parts[0])
 	labels := map[string]string{"nvidia.com/cuda.driver-version.full": driver}
 	for key, value := range map[string]string{
 		"driver.major": parts[0], "driver-version.major": parts[0],
