@@ -11,6 +11,7 @@ extern const struct cli_verb cli_verb_mig;
 extern const struct cli_verb cli_verb_plan;
 extern const struct cli_verb cli_verb_policy;
 extern const struct cli_verb cli_verb_replay;
+extern const struct cli_verb cli_verb_revert;
 extern const struct cli_verb cli_verb_simulate;
 extern const struct cli_verb cli_verb_version;
 

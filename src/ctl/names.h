@@ -11,6 +11,7 @@
 #define CTL_LABEL_POOL          CTL_DOMAIN "pool"
 #define CTL_ANNOTATION_ROLLOUT  CTL_DOMAIN "rollout"
 #define CTL_ANNOTATION_ORIGINAL CTL_DOMAIN "original" /* its labels before our first change */
+#define CTL_ANNOTATION_REVERT   CTL_DOMAIN "revert"   /* closed by `slicewright revert` */
 #define CTL_ANNOTATION_FREEZE   CTL_DOMAIN "freeze"   /* "true": leave this node alone */
 
 /* On owners' pod templates: labels or annotations. */

@@ -106,8 +106,8 @@ static void arena_keep(void *ctx, void *ptr)
     (void)ptr;
 }
 
-int kube_item_parse(
-        struct arena *a, struct str text, struct kube_item *ret_item, struct err *reterr)
+int kube_value_parse(
+        struct arena *a, struct str text, struct kube_value *ret_value, struct err *reterr)
 {
     if (text.len > KUBE_ITEM_BYTES_MAX) {
         return err_set(reterr, -E2BIG, "an object of %zu bytes; the limit is %d", text.len,
@@ -120,7 +120,22 @@ int kube_item_parse(
         return err_set(reterr, -E2BIG, "an object that needs more memory than it may have");
     if (doc == NULL)
         return parse_fault(&fault, reterr);
-    return item_from_value((struct kube_value){yyjson_doc_get_root(doc)}, ret_item, reterr);
+    *ret_value = (struct kube_value){yyjson_doc_get_root(doc)};
+    return 0;
+}
+
+int kube_item_of(struct kube_value value, struct kube_item *ret_item, struct err *reterr)
+{
+    return item_from_value(value, ret_item, reterr);
+}
+
+int kube_item_parse(
+        struct arena *a, struct str text, struct kube_item *ret_item, struct err *reterr)
+{
+    struct kube_value value;
+    if (kube_value_parse(a, text, &value, reterr) < 0)
+        return reterr->code;
+    return item_from_value(value, ret_item, reterr);
 }
 
 /* --------------------------------------------------------------------------------------- reading

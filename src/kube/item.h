@@ -35,6 +35,13 @@ struct kube_item {
 int kube_item_parse(
         struct arena *a, struct str text, struct kube_item *ret_item, struct err *reterr);
 
+/* The same for any JSON, such as a List. */
+int kube_value_parse(
+        struct arena *a, struct str text, struct kube_value *ret_value, struct err *reterr);
+
+/* An item of a List as an object of its own.  -EINVAL: it has no name, or no metadata. */
+int kube_item_of(struct kube_value value, struct kube_item *ret_item, struct err *reterr);
+
 /* The value at a path of keys with dots between ("spec.template.spec"); keys that have dots
  * themselves (labels) by kube_value_get(). */
 struct kube_value kube_item_at(const struct kube_item *item, const char *path);

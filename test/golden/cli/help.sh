@@ -37,6 +37,7 @@ check simulate simulate --help
 check plan plan --help
 check explain explain --help
 check replay replay --help
+check revert revert --help
 check dra dra --help
 check dra_explain help dra explain
 check lint lint --help
