@@ -3,6 +3,7 @@
 #include "cli/verbs.h"
 #include "dra/batch.h"
 #include "dra/emit.h"
+#include "dra/explain.h"
 #include "dra/extended.h"
 
 #include <assert.h>
@@ -15,14 +16,18 @@ enum { OUTPUT_BYTES_MAX = 256 << 20, JSON_INDENT = 2, ALL = 1 << 20 };
 const char *const cli_dra_variant_choices[] = {"incubating", "experimental", NULL};
 
 static const struct cli_option allocate_options[] = {
-        CLI_DRA_FILE(struct cli_dra_options, file, false),
+        CLI_DRA_FILE(struct cli_dra_options, file),
+        CLI_DRA_KUBECONFIG(struct cli_dra_options, kubeconfig),
+        CLI_DRA_CONTEXT(struct cli_dra_options, context),
         CLI_DRA_CLAIM(struct cli_dra_options, claim),
+        CLI_DRA_POD(struct cli_dra_options, pod),
         CLI_DRA_NODE(struct cli_dra_options, node),
         {.name = "all-nodes",
                 .kind = CLI_OPTION_FLAG,
                 CLI_AT(struct cli_dra_options, all_nodes),
                 .help = "one answer a node"},
         CLI_DRA_VARIANT(struct cli_dra_options, variant),
+        CLI_DRA_STEPS(struct cli_dra_options, steps),
         CLI_DRA_BATCH(struct cli_dra_options, batch),
         {0},
 };
@@ -44,8 +49,15 @@ static const struct cli_option eval_options[] = {
         {0},
 };
 
+static void answer_eval(struct str line, uint64_t steps, struct buf *out)
+{
+    (void)steps;
+    dra_batch_eval(line, out);
+}
+
 /* Lines in, lines out, each answered before the next is read. */
-static int run_batch(void (*answer)(struct str, struct buf *), struct err *reterr)
+static int run_batch(
+        void (*answer)(struct str, uint64_t, struct buf *), uint64_t steps, struct err *reterr)
 {
     char *line = NULL;
     size_t cap = 0;
@@ -56,7 +68,7 @@ static int run_batch(void (*answer)(struct str, struct buf *), struct err *reter
         struct buf out = BUF_INIT(OUTPUT_BYTES_MAX);
         if (text.len == 0)
             continue;
-        answer(text, &out);
+        answer(text, steps, &out);
         buf_putc(&out, '\n');
         if (out.overflow) {
             rc = err_set(reterr, -E2BIG, "an answer would pass %d MiB", OUTPUT_BYTES_MAX >> 20);
@@ -69,18 +81,29 @@ static int run_batch(void (*answer)(struct str, struct buf *), struct err *reter
     return rc;
 }
 
-/* One node's answer. */
-static int allocate_node(const struct cli_dra_world *world, struct dra_engine *e,
-        const struct dra_input *input, struct json_writer *w)
+struct allocating {
+    const struct cli_dra_world *world;
+    struct dra_engine *e;
+    struct json_writer *json;
+    uint64_t steps;
+};
+
+/* One node's answer; whether it is a yes. */
+static bool allocate_node(struct allocating *a, const struct dra_input *input)
 {
+    const struct cli_dra_world *world = a->world;
+    struct json_writer *w = a->json;
     struct arena *arena = arena_new(0);
     struct dra_result result;
     struct err err = {0};
     const struct dra_names *n = &world->store->names;
-    enum dra_outcome outcome = dra_allocate(e, input, arena, &result, &err);
+    enum dra_outcome outcome = dra_allocate(a->e, input, arena, &result, &err);
+    bool gave_up = err.code == -ETIME;
+    if (gave_up)
+        dra_gave_up(a->steps, &err);
     jw_object(w);
     jw_kv_str(w, "node", dra_name(n, input->node->name));
-    jw_kv_cstr(w, "outcome", dra_outcome_name(outcome));
+    jw_kv_cstr(w, "outcome", gave_up ? DRA_GAVE_UP : dra_outcome_name(outcome));
     if (outcome == DRA_OUTCOME_ALLOCATED) {
         jw_key(w, "claims");
         jw_array(w);
@@ -106,14 +129,19 @@ static int run_allocate(const struct cli_call *call, struct err *reterr)
 {
     const struct cli_dra_options *o = call->options;
     struct cli_dra_world world = {0};
-    if (o->batch)
-        return run_batch(dra_batch_allocate, reterr);
+    if (o->batch) {
+        size_t at = offsetof(struct cli_dra_options, steps);
+        bool limited = cli_option_given(call, allocate_options, at);
+        return run_batch(dra_batch_allocate_within, limited ? o->steps : 0, reterr);
+    }
     if (!o->node && !o->all_nodes)
         return err_set(reterr, -EINVAL, "expected --node or --all-nodes");
+    if (!o->file && !o->claim && !o->pod)
+        return err_set(reterr, -EINVAL, "expected --claim or --pod: a cluster's claims are many");
     int rc = cli_dra_load(o, &world, reterr);
     if (!rc && world.claim_count > DRA_RUN_CLAIMS_MAX) {
-        rc = err_set(reterr, -E2BIG, "%s: %u unallocated claims; choose one with --claim", o->file,
-                world.claim_count);
+        rc = err_set(reterr, -E2BIG, "%s: %u unallocated claims; choose with --claim or --pod",
+                world.from, world.claim_count);
     }
     struct dra_engine *e = rc ? NULL : cli_dra_engine(o, &world, reterr);
     if (!e) {
@@ -122,12 +150,13 @@ static int run_allocate(const struct cli_call *call, struct err *reterr)
     }
     struct buf out = BUF_INIT(OUTPUT_BYTES_MAX);
     struct json_writer w = JSON_WRITER(&out, JSON_INDENT);
+    struct allocating a = {&world, e, &w, o->steps};
     unsigned fits = 0;
     jw_array(&w);
     for (uint32_t i = 0; i < world.node_count; i++) {
         struct dra_input input = {
                 .node = world.nodes[i], .claims = world.claims, .claim_count = world.claim_count};
-        fits += (unsigned)allocate_node(&world, e, &input, &w);
+        fits += allocate_node(&a, &input);
     }
     jw_array_end(&w);
     buf_putc(&out, '\n');
@@ -174,7 +203,7 @@ static int run_eval(const struct cli_call *call, struct err *reterr)
 {
     const struct cli_dra_options *o = call->options;
     if (o->batch)
-        return run_batch(dra_batch_eval, reterr);
+        return run_batch(answer_eval, 0, reterr);
     if (!o->expr || !o->file)
         return err_set(reterr, -EINVAL, "expected --expr and --device, or --batch");
     SCOPED(arena_scoped_free) struct arena *arena = arena_new(0);
@@ -201,10 +230,11 @@ static const struct cli_verb allocate_verb = {
         .name = "allocate",
         .brief = "which devices the scheduler would give to claims",
         .summary =
-                "Allocates the unallocated claims of a file together, as those of one pod, on a\n"
-                "node or on every node, and prints status.allocation as the scheduler would\n"
-                "write it.",
+                "Allocates a claim, the claims of a pod, or all unallocated claims of a file as\n"
+                "those of one pod, on a node or on every node, and prints status.allocation as\n"
+                "the scheduler would write it.  Changes nothing.",
         .examples = "  slicewright dra allocate -f objects.yaml --node node-1\n"
+                    "  slicewright dra allocate --pod team/train-0 --all-nodes\n"
                     "  slicewright dra allocate --batch < cases.jsonl",
         .options = allocate_options,
         .options_size = sizeof(struct cli_dra_options),
@@ -227,6 +257,7 @@ static const struct cli_verb *const verbs[] = {
         &allocate_verb,
         &eval_verb,
         &cli_dra_lint_verb,
+        &cli_dra_slices_verb,
         NULL,
 };
 

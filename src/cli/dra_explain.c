@@ -9,18 +9,80 @@
 enum { OUTPUT_BYTES_MAX = 256 << 20, JSON_INDENT = 2 };
 
 static const struct cli_option explain_options[] = {
-        CLI_DRA_FILE(struct cli_dra_options, file, true),
+        CLI_DRA_FILE(struct cli_dra_options, file),
+        CLI_DRA_KUBECONFIG(struct cli_dra_options, kubeconfig),
+        CLI_DRA_CONTEXT(struct cli_dra_options, context),
         CLI_DRA_CLAIM(struct cli_dra_options, claim),
+        CLI_DRA_POD(struct cli_dra_options, pod),
         CLI_DRA_NODE(struct cli_dra_options, node),
         CLI_DRA_VARIANT(struct cli_dra_options, variant),
+        CLI_DRA_STEPS(struct cli_dra_options, steps),
         CLI_OPTION_OUTPUT(struct cli_dra_options, output),
         {0},
 };
 
 static const struct cli_option lint_options[] = {
-        CLI_DRA_FILE(struct cli_dra_options, file, true),
+        CLI_DRA_FILE(struct cli_dra_options, file),
+        CLI_DRA_KUBECONFIG(struct cli_dra_options, kubeconfig),
+        CLI_DRA_CONTEXT(struct cli_dra_options, context),
         {0},
 };
+
+/* What is printed, and what it came to. */
+struct printer {
+    const struct cli_dra_world *world;
+    struct dra_engine *e;
+    struct buf *out;
+    struct json_writer *json; /* NULL: text */
+    uint64_t steps;
+    unsigned fits;
+};
+
+static void explain_claim(
+        struct printer *p, const struct dra_claim *claim, const struct dra_node *node)
+{
+    SCOPED(arena_scoped_free) struct arena *arena = arena_new(0);
+    struct dra_report report;
+    dra_explain(p->e, node, claim, arena, &report);
+    p->fits += !p->world->pod && report.outcome == DRA_OUTCOME_ALLOCATED;
+    if (p->json) {
+        dra_report_json(p->json, p->world->store, node, claim, &report);
+    } else {
+        dra_report_text(p->out, p->world->store, node, claim, &report);
+    }
+}
+
+/* A pod's claims must fit together: claims that fit alone may want the same device. */
+static void explain_pod(struct printer *p, const struct dra_node *node)
+{
+    const struct cli_dra_world *w = p->world;
+    const struct dra_names *n = &w->store->names;
+    SCOPED(arena_scoped_free) struct arena *arena = arena_new(0);
+    struct dra_input input = {.node = node, .claims = w->claims, .claim_count = w->claim_count};
+    struct dra_result result;
+    struct err err = {0};
+    enum dra_outcome outcome = dra_allocate(p->e, &input, arena, &result, &err);
+    bool fits = outcome == DRA_OUTCOME_ALLOCATED;
+    p->fits += fits;
+    if (err.code == -ETIME)
+        dra_gave_up(p->steps, &err);
+    if (p->json) {
+        jw_object(p->json);
+        jw_kv_str(p->json, "namespace", dra_name(n, w->pod->namespace_name));
+        jw_kv_str(p->json, "pod", dra_name(n, w->pod->name));
+        jw_kv_str(p->json, "node", dra_name(n, node->name));
+        jw_kv_cstr(
+                p->json, "outcome", err.code == -ETIME ? DRA_GAVE_UP : dra_outcome_name(outcome));
+        if (err.text[0])
+            jw_kv_cstr(p->json, "message", err.text);
+        jw_object_end(p->json);
+        return;
+    }
+    buf_printf(p->out, "pod %.*s/%.*s on node %.*s: its %u claim%s %s%s%s\n",
+            STR_ARG(dra_name(n, w->pod->namespace_name)), STR_ARG(dra_name(n, w->pod->name)),
+            STR_ARG(dra_name(n, node->name)), w->claim_count, w->claim_count == 1 ? "" : "s",
+            fits ? "fit together" : "do not fit together", err.text[0] ? ": " : "", err.text);
+}
 
 static int run_explain(const struct cli_call *call, struct err *reterr)
 {
@@ -34,25 +96,17 @@ static int run_explain(const struct cli_call *call, struct err *reterr)
     }
     struct buf out = BUF_INIT(OUTPUT_BYTES_MAX);
     struct json_writer w = JSON_WRITER(&out, JSON_INDENT);
-    bool json = o->output == CLI_OUTPUT_JSON;
-    unsigned fits = 0;
-    if (json)
+    struct printer p = {
+            .world = &world, .e = e, .out = &out, .json = o->output == CLI_OUTPUT_JSON ? &w : NULL};
+    if (p.json)
         jw_array(&w);
     for (uint32_t c = 0; c < world.claim_count; c++) {
-        for (uint32_t i = 0; i < world.node_count; i++) {
-            struct arena *arena = arena_new(0);
-            struct dra_report report;
-            dra_explain(e, world.nodes[i], world.claims[c], arena, &report);
-            fits += report.outcome == DRA_OUTCOME_ALLOCATED;
-            if (json) {
-                dra_report_json(&w, world.store, world.nodes[i], world.claims[c], &report);
-            } else {
-                dra_report_text(&out, world.store, world.nodes[i], world.claims[c], &report);
-            }
-            (void)arena_free(arena);
-        }
+        for (uint32_t i = 0; i < world.node_count; i++)
+            explain_claim(&p, world.claims[c], world.nodes[i]);
     }
-    if (json) {
+    for (uint32_t i = 0; world.pod && i < world.node_count; i++)
+        explain_pod(&p, world.nodes[i]);
+    if (p.json) {
         jw_array_end(&w);
         buf_putc(&out, '\n');
     }
@@ -60,7 +114,7 @@ static int run_explain(const struct cli_call *call, struct err *reterr)
     buf_clear(&out);
     (void)dra_engine_free(e);
     cli_dra_clear(&world);
-    return rc < 0 ? rc : fits ? CLI_EXIT_OK : CLI_EXIT_NO;
+    return rc < 0 ? rc : p.fits ? CLI_EXIT_OK : CLI_EXIT_NO;
 }
 
 /* What lint has found so far. */
@@ -96,14 +150,29 @@ static int lint_document(void *context, const struct doc *doc, struct err *reter
     return r || f->problems > before ? r : dra_store_add(f->store, doc, reterr);
 }
 
+/* The objects of a file, checked; those of a cluster were checked when they were made. */
+static int lint_read(const struct cli_dra_options *o, struct findings *f, const char **ret_from,
+        struct err *reterr)
+{
+    *ret_from = o->file;
+    if (!o->file)
+        return cli_dra_read_live(o, f->store, ret_from, reterr);
+    int rc = cli_dra_read(o->file, lint_document, f, reterr);
+    if (rc == 0)
+        cli_dra_nodes_make_up(f->store);
+    return rc;
+}
+
 static int run_lint(const struct cli_call *call, struct err *reterr)
 {
     const struct cli_dra_options *o = call->options;
+    const char *from = NULL;
     struct buf out = BUF_INIT(OUTPUT_BYTES_MAX);
     struct findings f = {.store = dra_store_new(0), .out = &out};
-    int rc = cli_dra_read(o->file, lint_document, &f, reterr);
+    int rc = o->file && (o->kubeconfig || o->context)
+                     ? err_set(reterr, -EINVAL, "--file excludes --kubeconfig and --context")
+                     : lint_read(o, &f, &from, reterr);
     if (rc == 0) {
-        cli_dra_nodes_make_up(f.store);
         dra_store_apply_rules(f.store);
         struct dra_setup setup = {.variant = DRA_VARIANT_INCUBATING,
                 .features = dra_variant_features(DRA_VARIANT_INCUBATING)};
@@ -111,7 +180,7 @@ static int run_lint(const struct cli_call *call, struct err *reterr)
         dra_lint(e, on_warning, &f);
         (void)dra_engine_free(e);
         if (f.problems + f.warnings == 0)
-            buf_printf(&out, "%s: ok\n", o->file);
+            buf_printf(&out, "%s: ok\n", from);
         rc = cli_print(&out, reterr);
     }
     buf_clear(&out);
@@ -126,8 +195,10 @@ const struct cli_verb cli_dra_explain_verb = {
         .brief = "why a claim fits a node or does not",
         .summary = "Shows for every request of a claim how many of a node's devices each check\n"
                    "leaves, what the first stopped device looked like, the nearest miss, and what\n"
-                   "would make it fit.",
-        .examples = "  slicewright dra explain -f objects.yaml --claim team/train --node gpu-1",
+                   "would make it fit.  Reads the cluster, or a file; changes nothing.",
+        .examples = "  slicewright dra explain --claim team/train --node gpu-1\n"
+                    "  slicewright dra explain --pod team/train-0\n"
+                    "  slicewright dra explain -f objects.yaml",
         .options = explain_options,
         .options_size = sizeof(struct cli_dra_options),
         .run = run_explain,
@@ -139,7 +210,8 @@ const struct cli_verb cli_dra_lint_verb = {
         .summary = "Checks objects by the API server's rules, then against each other: selectors\n"
                    "that fail on other drivers' devices or match nothing, too many devices, All\n"
                    "over pools that are not complete.  Exit 2 for errors, 1 for warnings.",
-        .examples = "  slicewright dra lint -f objects.yaml",
+        .examples = "  slicewright dra lint -f objects.yaml\n"
+                    "  slicewright dra lint",
         .options = lint_options,
         .options_size = sizeof(struct cli_dra_options),
         .run = run_lint,

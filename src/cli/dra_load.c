@@ -1,4 +1,4 @@
-/* cli/dra_load.c - the files of `slicewright dra`: documents, validation, nodes and claims. */
+/* cli/dra_load.c - the objects of `slicewright dra`: documents, validation, nodes and claims. */
 #include "cli/dra.h"
 #include "dra/extended.h"
 #include "dra/validate.h"
@@ -139,16 +139,74 @@ void cli_dra_nodes_make_up(struct dra_store *s)
     map_u64_clear(&known);
 }
 
+static const struct dra_claim *claim_find(
+        const struct dra_store *s, uint32_t namespace_name, uint32_t name, bool is_template)
+{
+    for (uint32_t i = 0; name != 0 && i < s->claims.count; i++) {
+        const struct dra_claim *claim = dra_claim_at(s, i);
+        if (claim->namespace_name == namespace_name && claim->name == name &&
+                claim->is_template == is_template)
+            return claim;
+    }
+    return NULL;
+}
+
 /* "NS/NAME", or "NAME" in any namespace. */
-static bool claim_named(const struct dra_store *s, const struct dra_claim *claim, const char *text)
+static bool is_named(
+        const struct dra_names *n, uint32_t namespace_name, uint32_t name, const char *text)
 {
     struct str rest = str_from(text);
     struct str first;
     (void)str_split(&rest, '/', &first);
-    struct str name = dra_name(&s->names, claim->name);
     if (rest.len == 0)
-        return str_eq(first, name);
-    return str_eq(first, dra_name(&s->names, claim->namespace_name)) && str_eq(rest, name);
+        return str_eq(first, dra_name(n, name));
+    return str_eq(first, dra_name(n, namespace_name)) && str_eq(rest, dra_name(n, name));
+}
+
+/* The claims of a pod, in its order, as the scheduler hands them to the allocator: those that have
+ * no devices yet; before a claim was made of a template, what it will say. */
+static int pod_claims(struct cli_dra_world *w, const struct dra_pod *pod, struct err *reterr)
+{
+    const struct dra_store *s = w->store;
+    for (uint32_t i = 0; i < pod->claim_count; i++) {
+        const struct dra_pod_claim *of = &pod->claims[i];
+        if (!of->claim && !of->from_template)
+            continue;
+        const struct dra_claim *claim = claim_find(s, pod->namespace_name, of->claim, false);
+        if (!claim && of->from_template)
+            claim = claim_find(s, pod->namespace_name, of->from_template, true);
+        if (!claim) {
+            uint32_t missing = of->claim ? of->claim : of->from_template;
+            return err_set(reterr, -EINVAL, "%s: pod %.*s: there is no claim %.*s", w->from,
+                    STR_ARG_SHORT(dra_name(&s->names, pod->name)),
+                    STR_ARG_SHORT(dra_name(&s->names, missing)));
+        }
+        if (!claim->has_allocation)
+            w->claims[w->claim_count++] = claim;
+    }
+    return 0;
+}
+
+static int choose_pod(const struct cli_dra_options *o, struct cli_dra_world *w, struct err *reterr)
+{
+    struct dra_store *s = w->store;
+    for (uint32_t i = 0; i < s->pods.count && !w->pod; i++) {
+        const struct dra_pod *pod = s->pods.items[i];
+        if (is_named(&s->names, pod->namespace_name, pod->name, o->pod))
+            w->pod = pod;
+    }
+    if (!w->pod) {
+        return err_set(
+                reterr, -EINVAL, "%s: no %spod %s", w->from, o->file ? "" : "pending ", o->pod);
+    }
+    w->claims = ARENA_ARRAY(s->arena, const struct dra_claim *, w->pod->claim_count + 1);
+    int r = pod_claims(w, w->pod, reterr);
+    const struct dra_claim *extended = r ? NULL : dra_extended_claim(s, w->pod);
+    if (extended && !w->pod->has_extended)
+        w->claims[w->claim_count++] = extended;
+    if (r == 0 && w->claim_count == 0)
+        return err_set(reterr, -ENODATA, "%s: pod %s waits for no device", w->from, o->pod);
+    return r;
 }
 
 static int choose_claims(
@@ -158,27 +216,29 @@ static int choose_claims(
     w->claims = ARENA_ARRAY(s->arena, const struct dra_claim *, s->claims.count + s->pods.count);
     for (uint32_t i = 0; i < s->claims.count; i++) {
         const struct dra_claim *claim = dra_claim_at(s, i);
-        if (o->claim ? claim_named(s, claim, o->claim)
+        if (o->claim ? is_named(&s->names, claim->namespace_name, claim->name, o->claim)
                      : !claim->has_allocation && !claim->is_template)
             w->claims[w->claim_count++] = claim;
     }
     for (uint32_t i = 0; i < s->pods.count && !o->claim; i++) {
-        const struct dra_claim *claim = dra_extended_claim(s, s->pods.items[i]);
+        const struct dra_pod *pod = s->pods.items[i];
+        const struct dra_claim *claim = pod->has_extended ? NULL : dra_extended_claim(s, pod);
         if (claim)
             w->claims[w->claim_count++] = claim;
     }
-    if (w->claim_count == 0) {
-        return o->claim ? err_set(reterr, -EINVAL, "%s: no claim %s", o->file, o->claim)
-                        : err_set(reterr, -EINVAL, "%s: no unallocated claim", o->file);
-    }
-    return 0;
+    if (w->claim_count > 0)
+        return 0;
+    return o->claim ? err_set(reterr, -EINVAL, "%s: no claim %s", w->from, o->claim)
+                    : err_set(reterr, o->file ? -EINVAL : -ENODATA, "%s: no unallocated claim",
+                              w->from);
 }
 
 static int choose_nodes(
         const struct cli_dra_options *o, struct cli_dra_world *w, struct err *reterr)
 {
     struct dra_store *s = w->store;
-    cli_dra_nodes_make_up(s);
+    if (o->file)
+        cli_dra_nodes_make_up(s);
     w->nodes = ARENA_ARRAY(s->arena, const struct dra_node *, s->nodes.count + 1);
     for (uint32_t i = 0; i < s->nodes.count; i++) {
         if (!o->node || str_eq_c(dra_name(&s->names, dra_node_at(s, i)->name), o->node))
@@ -186,24 +246,37 @@ static int choose_nodes(
     }
     if (w->node_count > 0)
         return 0;
-    return o->node ? err_set(reterr, -EINVAL, "%s: no node %s", o->file, o->node)
+    return o->node ? err_set(reterr, -EINVAL, "%s: no node %s", w->from, o->node)
                    : err_set(reterr, -EINVAL,
                              "%s: no Node, and no slice that names one; add one, or --node",
-                             o->file);
+                             w->from);
+}
+
+static int read_objects(
+        const struct cli_dra_options *o, struct cli_dra_world *w, struct err *reterr)
+{
+    w->from = o->file;
+    if (!o->file)
+        return cli_dra_read_live(o, w->store, &w->from, reterr);
+    if (o->kubeconfig || o->context)
+        return err_set(reterr, -EINVAL, "--file excludes --kubeconfig and --context");
+    return cli_dra_read(o->file, add_document, w->store, reterr);
 }
 
 int cli_dra_load(
         const struct cli_dra_options *o, struct cli_dra_world *ret_world, struct err *reterr)
 {
     *ret_world = (struct cli_dra_world){.store = dra_store_new(0)};
-    if (!o->file)
-        return err_set(reterr, -EINVAL, "expected --file");
-    int r = cli_dra_read(o->file, add_document, ret_world->store, reterr);
+    if (o->claim && o->pod)
+        return err_set(reterr, -EINVAL, "--claim and --pod exclude each other");
+    int r = read_objects(o, ret_world, reterr);
     if (r)
         return r;
     dra_store_apply_rules(ret_world->store);
     r = choose_nodes(o, ret_world, reterr);
-    return r ? r : choose_claims(o, ret_world, reterr);
+    if (r)
+        return r;
+    return o->pod ? choose_pod(o, ret_world, reterr) : choose_claims(o, ret_world, reterr);
 }
 
 void cli_dra_clear(struct cli_dra_world *world)
@@ -214,7 +287,7 @@ void cli_dra_clear(struct cli_dra_world *world)
 struct dra_engine *cli_dra_engine(
         const struct cli_dra_options *o, const struct cli_dra_world *world, struct err *reterr)
 {
-    struct dra_setup setup = {.variant = (enum dra_variant)o->variant};
+    struct dra_setup setup = {.variant = (enum dra_variant)o->variant, .step_limit = o->steps};
     setup.features = dra_variant_features(setup.variant);
     struct dra_engine *e = dra_engine_new(world->store, &setup);
     for (uint32_t i = 0; i < world->store->claims.count; i++) {

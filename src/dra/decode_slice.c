@@ -246,6 +246,40 @@ static void container(
     }
 }
 
+/* The claim that was made of the entry's template; where none was needed the template goes. */
+static void made_claim(struct dra_dec *d, const struct dra_at *status, struct dra_pod_claim *entry)
+{
+    struct dra_at made = dra_at_field(status, "resourceClaimStatuses");
+    uint32_t count = dra_dec_list(d, &made);
+    for (uint32_t i = 0; i < count; i++) {
+        struct dra_at item = dra_at_item(&made, i);
+        if (dra_dec_name(d, &item, "name") != entry->name)
+            continue;
+        entry->claim = dra_dec_name(d, &item, "resourceClaimName");
+        entry->from_template = entry->claim ? entry->from_template : 0;
+    }
+}
+
+static void pod_claims(struct dra_dec *d, const struct dra_at *root, struct dra_pod *ret)
+{
+    struct dra_at spec = dra_at_field(root, "spec");
+    struct dra_at status = dra_at_field(root, "status");
+    struct dra_at claims = dra_at_field(&spec, "resourceClaims");
+    uint32_t count = dra_dec_list(d, &claims);
+    struct dra_pod_claim *items = dra_dec_alloc(d, count, sizeof *items);
+    ret->has_extended = dra_at_field(&status, "extendedResourceClaimStatus").doc != NULL;
+    ret->claims = items;
+    ret->claim_count = items ? count : 0;
+    for (uint32_t i = 0; i < ret->claim_count; i++) {
+        struct dra_at item = dra_at_item(&claims, i);
+        items[i].name = dra_dec_name(d, &item, "name");
+        items[i].claim = dra_dec_name(d, &item, "resourceClaimName");
+        items[i].from_template = dra_dec_name(d, &item, "resourceClaimTemplateName");
+        if (items[i].from_template)
+            made_claim(d, &status, &items[i]);
+    }
+}
+
 void dra_dec_pod(struct dra_dec *d, const struct dra_at *root)
 {
     struct dra_at meta = dra_at_field(root, "metadata");
@@ -268,6 +302,7 @@ void dra_dec_pod(struct dra_dec *d, const struct dra_at *root)
         struct dra_at item = dra_at_item(is_init ? &init : &main, is_init ? i : i - init_count);
         container(d, &item, is_init, &items[i]);
     }
+    pod_claims(d, root, pod);
     if (!d->code)
         dra_refs_add(&d->s->pods, pod);
 }

@@ -499,12 +499,19 @@ static void funnel(struct explain *x, const struct dra_input *input, struct dra_
         ret->asks = asks;
         ret->ask_count = s.ask_count;
     }
-    if (ret->outcome == DRA_OUTCOME_NO_FIT || ret->outcome == DRA_OUTCOME_NODE_ERROR)
+    if (ret->gave_up || ret->outcome == DRA_OUTCOME_NO_FIT ||
+            ret->outcome == DRA_OUTCOME_NODE_ERROR)
         note_whole(x, input->claims[0]);
     mem_free(s.derived_values);
     map_u64_clear(&s.derived);
     (void)arena_free(s.arena);
     x->s = NULL;
+}
+
+void dra_gave_up(uint64_t step_limit, struct err *reterr)
+{
+    (void)err_set(reterr, -ETIME, "gave up after %llu steps%s", (unsigned long long)step_limit,
+            step_limit >= DRA_STEPS_DEFAULT ? "; the scheduler would time out here (10 s)" : "");
 }
 
 void dra_explain(struct dra_engine *e, const struct dra_node *node, const struct dra_claim *claim,
@@ -519,10 +526,15 @@ void dra_explain(struct dra_engine *e, const struct dra_node *node, const struct
     ret_report->outcome = dra_allocate(e, &input, arena, &result, &err);
     if (ret_report->outcome == DRA_OUTCOME_ALLOCATED) {
         ret_report->allocation = result.allocations[0];
-    } else if (err.text[0]) {
+    } else if (err.code == -ETIME) {
+        ret_report->gave_up = true;
+        ret_report->times_out = e->setup.step_limit >= DRA_STEPS_DEFAULT;
+        dra_gave_up(e->setup.step_limit, &err);
+    }
+    if (err.text[0]) {
         ret_report->message = arena_printf(arena, "%s", err.text);
     }
-    if (result.pruned)
+    if (result.pruned && !ret_report->gave_up)
         ret_report->times_out = walks_too_long(&x, &input);
     funnel(&x, &input, ret_report);
     ret_report->notes = x.notes;

@@ -50,11 +50,23 @@ struct dra_report {
     const struct dra_ask_report *asks;
     const char *const *notes; /* pools left out; what the claim as a whole would need */
     bool times_out;           /* upstream's search would pass the scheduler's 10 s */
+    bool gave_up;             /* our search passed its limit of steps; `message` says it */
 };
 
 /* TUNING: upstream walks about 0.8 million steps a second (131,072 steps of issue 131730's shape in
  * 0.16 s on the machine of docs/BENCHMARKS.md); the scheduler's filter ends after 10 s. */
 enum { DRA_TIMEOUT_STEPS = 8000000 };
+
+/* TUNING: a search of ours that has cut what it could and goes on after so many steps, one to three
+ * seconds, has tangled counters or constraints; there upstream, which cuts nothing, walks 0.24
+ * million steps a second (105,017 steps over 20 devices with two counters in 0.44 s), so needs 17 s
+ * for as many. */
+enum { DRA_STEPS_DEFAULT = 4000000 };
+
+/* The word for an outcome that a limit of steps cut short, and its line: after DRA_TIMEOUT_STEPS
+ * the scheduler, which cuts no branch, would not have an answer either. */
+#define DRA_GAVE_UP "gave-up"
+void dra_gave_up(uint64_t steps, struct err *reterr);
 
 /* Explains one claim on one node, alone. */
 void dra_explain(struct dra_engine *e, const struct dra_node *node, const struct dra_claim *claim,

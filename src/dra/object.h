@@ -284,10 +284,19 @@ struct dra_container {
     const struct dra_pod_resource *resources;
 };
 
+/* An entry of spec.resourceClaims; without both it needs no claim. */
+struct dra_pod_claim {
+    uint32_t name;
+    uint32_t claim;         /* named by the spec, or made of the template (status); 0: not yet */
+    uint32_t from_template; /* 0: none */
+};
+
 struct dra_pod {
     uint32_t namespace_name, name, uid;
-    uint32_t container_count;
+    bool has_extended; /* the claim for its extended resources was made */
+    uint32_t container_count, claim_count;
     const struct dra_container *containers; /* init containers first */
+    const struct dra_pod_claim *claims;
 };
 
 static inline const struct dra_version *dra_attr_version(const struct cel_value *v)

@@ -60,6 +60,10 @@ static void verdict_text(struct buf *out, const struct dra_store *store,
     case DRA_OUTCOME_ERROR:
     case DRA_OUTCOME_UNSUPPORTED:
     case DRA_OUTCOME_COUNT:
+        if (r->gave_up) {
+            buf_printf(out, "%s\n", r->message);
+            break;
+        }
         buf_printf(out, "%s: %s\n",
                 r->outcome == DRA_OUTCOME_ERROR ? "the scheduler gives up on the pod"
                                                 : dra_outcome_name(r->outcome),
@@ -85,7 +89,7 @@ void dra_report_text(struct buf *out, const struct dra_store *store, const struc
     buf_printf(out, "claim %.*s/%.*s on node %.*s: ", STR_ARG(dra_name(n, claim->namespace_name)),
             STR_ARG(dra_name(n, claim->name)), STR_ARG(dra_name(n, node->name)));
     verdict_text(out, store, claim, report);
-    if (report->times_out)
+    if (report->times_out && !report->gave_up)
         buf_puts(out, "  the scheduler would time out here: its search takes more than 10 s\n");
     for (uint32_t i = 0; i < report->ask_count; i++)
         ask_text(out, &report->asks[i]);
@@ -143,7 +147,7 @@ void dra_report_json(struct json_writer *w, const struct dra_store *store,
     jw_kv_str(w, "namespace", dra_name(n, claim->namespace_name));
     jw_kv_str(w, "claim", dra_name(n, claim->name));
     jw_kv_str(w, "node", dra_name(n, node->name));
-    jw_kv_cstr(w, "outcome", dra_outcome_name(report->outcome));
+    jw_kv_cstr(w, "outcome", report->gave_up ? DRA_GAVE_UP : dra_outcome_name(report->outcome));
     if (report->message)
         jw_kv_cstr(w, "message", report->message);
     jw_kv_bool(w, "schedulerTimesOut", report->times_out);

@@ -47,6 +47,7 @@ check mig mig --help
 check dra_allocate dra allocate --help
 check dra_eval dra eval --help
 check dra_lint dra lint --help
+check dra_slices dra slices --help
 check version version --help
 echo "1..$number"
 exit $failed

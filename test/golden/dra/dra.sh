@@ -36,6 +36,16 @@ check explain_json 1 explain -f objects.yaml -c team-b/train -n gpu-1 -o json
 check explain_fits 0 explain -f objects.yaml -c team-a/small
 check allocate 0 allocate -f objects.yaml -c small --node gpu-1
 check lint 0 lint -f objects.yaml
+check pod_both 1 explain -f pods.yaml --pod team/both
+check pod_both_json 1 explain -f pods.yaml --pod team/both -o json
+check pod_waits 0 allocate -f pods.yaml --pod waits --all-nodes
+check pod_broken 2 explain -f pods.yaml --pod team/broken
+check pod_none 2 allocate -f pods.yaml --pod team/none --all-nodes
+check gave_up 1 explain -f tangled.yaml --steps 20000
+check gave_up_json 1 explain -f tangled.yaml --steps 20000 -o json
+check gave_up_allocate 1 allocate -f tangled.yaml --steps 20000 --all-nodes
+check slices 0 slices --gpu A30-24GB --gpus 1 --node a30-0
+check slices_no_mig 2 slices --gpu L4 --node l4-0
 check no_node 2 explain -f objects.yaml --node gpu-2
 cd "$out" || exit 1
 check bad 2 explain -f bad.yaml
