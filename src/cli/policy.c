@@ -57,6 +57,16 @@ static int run_fields(const struct cli_call *call, struct err *reterr)
     return rc;
 }
 
+static int run_crd(const struct cli_call *call, struct err *reterr)
+{
+    (void)call;
+    struct buf text = BUF_INIT(TEXT_BYTES_MAX);
+    policy_crd_emit(&text);
+    int rc = cli_print(&text, reterr);
+    buf_clear(&text);
+    return rc;
+}
+
 static const struct cli_verb show_verb = {
         .name = "show",
         .brief = "a preset or file with every default filled in",
@@ -84,9 +94,18 @@ static const struct cli_verb fields_verb = {
         .run = run_fields,
 };
 
+static const struct cli_verb crd_verb = {
+        .name = "crd",
+        .brief = "the CustomResourceDefinitions for a cluster",
+        .summary = "Prints the CustomResourceDefinitions of SharingPolicy and SharingPlan.",
+        .examples = "  slicewright policy crd | kubectl apply --server-side -f -",
+        .run = run_crd,
+};
+
 const struct cli_verb cli_verb_policy = {
         .name = "policy",
         .brief = "show a preset, or check a SharingPolicy file",
         .summary = "SharingPolicy: what workloads may be given, and within which limits.",
-        .verbs = (const struct cli_verb *const[]){&show_verb, &check_verb, &fields_verb, NULL},
+        .verbs = (const struct cli_verb *const[]){&show_verb, &check_verb, &fields_verb, &crd_verb,
+                NULL},
 };

@@ -24,8 +24,7 @@ static void quoted_put(struct buf *out, struct str s)
     buf_putc(out, '"');
 }
 
-/* The value of any field in YAML's flow style, on one line. */
-static void value_emit(const struct policy_field *f, const struct policy *p, struct buf *out)
+void policy_value_emit(const struct policy_field *f, const struct policy *p, struct buf *out)
 {
     char text[POLICY_VALUE_BYTES];
     uint32_t count = 0;
@@ -83,7 +82,7 @@ void policy_emit(const struct policy *p, struct buf *out)
             buf_printf(out, "  %.*s:\n", STR_ARG(section));
         open = section;
         buf_printf(out, "  %s%s: ", section.len > 0 ? "  " : "", key);
-        value_emit(f, p, out);
+        policy_value_emit(f, p, out);
         buf_putc(out, '\n');
     }
 }
@@ -187,7 +186,7 @@ void policy_docs_emit(struct buf *out)
         buf_printf(out, "| `%s` |", f->path);
         for (const char *const *name = policy_preset_names(); *name; name++) {
             buf_puts(out, " `");
-            value_emit(f, policy_preset(str_from(*name)), out);
+            policy_value_emit(f, policy_preset(str_from(*name)), out);
             buf_puts(out, "` |");
         }
         buf_printf(

@@ -7,6 +7,8 @@
 
 #include "policy/policy.h"
 
+#include "base/buf.h"
+
 #include <stddef.h>
 
 enum policy_type {
@@ -48,6 +50,9 @@ enum { POLICY_VALUE_BYTES = 64 };
 
 /* A scalar value as the document has it ("95%", "30m", "true") into text[POLICY_VALUE_BYTES]. */
 char *policy_value_format(const struct policy_field *f, int64_t value, char *text);
+
+/* The value of any field, lists and maps too, in YAML's flow style on one line, appended. */
+void policy_value_emit(const struct policy_field *f, const struct policy *p, struct buf *out);
 
 /* What the parser expects of a value, for errors and docs ("a duration such as 30m, 0s to 30d"),
  * into text[size]. */

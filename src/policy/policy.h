@@ -25,6 +25,7 @@ enum {
     POLICY_LABELS_MAX = 16,
     POLICY_TEXT_BYTES_MAX = 256 * 1024,
     POLICY_WINDOW_STARTS_MAX = 48, /* of one window, a day */
+    POLICY_PLAN_STEPS_MAX = 200,   /* of a SharingPlan */
 };
 
 #define POLICY_API_VERSION "sharing.slicewright.io/v1alpha1"
@@ -121,6 +122,10 @@ bool policy_eq(const struct policy *a, const struct policy *b);
 
 /* Appends docs/POLICY.md: every key with type, range, meaning and its value in each preset. */
 void policy_docs_emit(struct buf *out);
+
+/* Appends the CustomResourceDefinitions of SharingPolicy (from the same table) and SharingPlan,
+ * YAML, two documents: deploy/crds/slicewright.yaml. */
+void policy_crd_emit(struct buf *out);
 
 /* Parses five cron fields (minute hour day-of-month month day-of-week; * , - / and the English
  * three-letter names; 7 is Sunday; UTC).  When both day fields are restricted, either may match, as

@@ -262,6 +262,16 @@ static void test_docs_page(void **state)
     buf_clear(&out);
 }
 
+static void test_crds(void **state)
+{
+    (void)state;
+    struct buf out = BUF_INIT(1 << 20);
+    policy_crd_emit(&out);
+    assert_false(out.overflow);
+    test_golden("deploy/crds/slicewright.yaml", out.ptr, out.len);
+    buf_clear(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,6 +283,7 @@ int main(void)
             cmocka_unit_test(test_json),
             cmocka_unit_test(test_errors),
             cmocka_unit_test(test_docs_page),
+            cmocka_unit_test(test_crds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
