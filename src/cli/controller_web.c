@@ -313,20 +313,22 @@ static unsigned get_nodes(
     return HTTP_OK;
 }
 
+/* The keys are those of `slicewright explain -o json`. */
 static void put_decision(struct json_writer *w, const struct ctl_decision *kept)
 {
     const struct core_decision *d = &kept->decision;
     jw_object(w);
+    jw_kv_u64(w, "decision", d->seq);
     put_time(w, "time", d->wall_ns);
-    jw_kv_cstr(w, "subject", kept->subject);
     jw_kv_cstr(w, "change", core_change_name(d->change));
     jw_kv_cstr(w, "verdict", core_verdict_name(d->verdict));
     jw_kv_cstr(w, "reason", core_reason_name(d->reason));
-    jw_kv_cstr(w, "why", core_reason_text(d->reason));
-    jw_kv_u64(w, "from", d->from_value);
-    jw_kv_u64(w, "to", d->to_value);
-    jw_kv_fixed(w, "saving_usd_per_day", d->saving_microusd_per_hour * 24, MICROUSD_DECIMALS);
+    jw_kv_cstr(w, "reason_text", core_reason_text(d->reason));
+    jw_kv_cstr(w, "node", kept->node);
+    jw_kv_cstr(w, "workload", kept->workload);
+    jw_kv_cstr(w, "pod", kept->pod);
     jw_kv_str(w, "text", d->text);
+    jw_kv_fixed(w, "saving_usd_per_hour", d->saving_microusd_per_hour, MICROUSD_DECIMALS);
     jw_key(w, "evidence");
     jw_object(w);
     for (uint32_t i = 0; i < d->evidence_count; i++)
@@ -335,25 +337,39 @@ static void put_decision(struct json_writer *w, const struct ctl_decision *kept)
     jw_object_end(w);
 }
 
+static bool matches(struct str wanted, const char *name)
+{
+    return wanted.len == 0 || str_eq_c(wanted, name);
+}
+
 static unsigned get_decisions(
         void *user, const struct web_request *request, struct buf *body, const char **ret_type)
 {
     const struct cli_controller_view *v = user;
     struct json_writer w = JSON_WRITER(body, 0);
-    struct str subject = web_query(request, "subject");
+    struct str node = web_query(request, "node"), workload = web_query(request, "workload"),
+               pod = web_query(request, "pod");
+    uint64_t last = CTL_DECISIONS_KEPT, first = 0, count = 0;
     *ret_type = json_type;
     if (v->controller == NULL)
         return HTTP_UNAVAILABLE;
-    jw_object(&w);
-    jw_key(&w, "decisions");
+    (void)str_to_u64(web_query(request, "last"), 1, CTL_DECISIONS_KEPT, &last);
     jw_array(&w);
-    for (uint32_t i = 0; i < ctl_controller_decision_count(v->controller); i++) {
+    /* The newest `last` of those that match, oldest first. */
+    for (uint32_t i = ctl_controller_decision_count(v->controller); i > 0 && count < last; i--) {
+        const struct ctl_decision *d = ctl_controller_decision(v->controller, i - 1);
+        if (matches(node, d->node) && matches(workload, d->workload) && matches(pod, d->pod)) {
+            first = i - 1;
+            count++;
+        }
+    }
+    for (uint32_t i = (uint32_t)first; i < ctl_controller_decision_count(v->controller); i++) {
         const struct ctl_decision *d = ctl_controller_decision(v->controller, i);
-        if (subject.len == 0 || str_eq_c(subject, d->subject))
+        if (count > 0 && matches(node, d->node) && matches(workload, d->workload) &&
+                matches(pod, d->pod))
             put_decision(&w, d);
     }
     jw_array_end(&w);
-    jw_object_end(&w);
     buf_putc(body, '\n');
     return HTTP_OK;
 }

@@ -17,7 +17,8 @@ struct cli_controller_view {
 extern const struct web_route cli_controller_pod_routes[];
 extern const uint32_t cli_controller_pod_route_count;
 
-/* /api/v1/status, /api/v1/nodes, /api/v1/decisions[?subject=]: on localhost. */
+/* /api/v1/status, /api/v1/nodes[?name=], /api/v1/decisions[?node=|workload=|pod=][&last=]: on
+ * localhost. */
 extern const struct web_route cli_controller_api_routes[];
 extern const uint32_t cli_controller_api_route_count;
 

@@ -2,6 +2,7 @@
  * or action, on which numbers, computed again from a recording. */
 #include "base/civil.h"
 #include "base/json.h"
+#include "cli/explain_live.h"
 #include "cli/option.h"
 #include "cli/tape.h"
 #include "cli/verbs.h"
@@ -44,7 +45,10 @@ static const struct cli_option options[] = {
 };
 
 static const struct cli_argument arguments[] = {
-        {.name = "RECORDING", .help = "by simulate --record", .file = true},
+        {.name = "RECORDING",
+                .help = "by simulate, plan or controller --record; or the API of a\n"
+                        "running controller: http://localhost:8081",
+                .file = true},
         {.name = "SUBJECT",
                 .help = "node/NAME, gpu/NODE/INDEX, workload/NAMESPACE/NAME,\n"
                         "pod/NAMESPACE/NAME, action/ID, decision/N or all"},
@@ -353,7 +357,11 @@ static int explain(const char *path, const char *what, const struct options *o, 
 
 static int run(const struct cli_call *call, struct err *reterr)
 {
-    return explain(call->arguments[0], call->arguments[1], call->options, reterr);
+    const struct options *o = call->options;
+    if (cli_explain_is_live(call->arguments[0]))
+        return cli_explain_live(
+                call->arguments[0], call->arguments[1], o->last, o->output == OUTPUT_JSON, reterr);
+    return explain(call->arguments[0], call->arguments[1], o, reterr);
 }
 
 const struct cli_verb cli_verb_explain = {
@@ -361,11 +369,14 @@ const struct cli_verb cli_verb_explain = {
         .brief = "why something was decided or refused, on which numbers",
         .summary = "Says what was decided or refused about something, on which numbers, and what "
                    "the\nalternatives cost.",
-        .details = "The recording is fed through a fresh core: every number printed was computed "
-                   "just now.",
+        .details =
+                "A recording is fed through a fresh core: every number printed was computed just "
+                "now.",
         .examples = "  slicewright simulate --days 2 --record run.gz\n"
                     "  slicewright explain run.gz all -n 5\n"
-                    "  slicewright explain run.gz workload/team-a/notebook",
+                    "  slicewright explain run.gz workload/team-a/notebook\n"
+                    "  kubectl -n slicewright port-forward deploy/slicewright 8081 &\n"
+                    "  slicewright explain http://localhost:8081 node/gpu-1",
         .options = options,
         .options_size = sizeof(struct options),
         .arguments = arguments,

@@ -56,10 +56,12 @@ void ctl_controller_free(struct ctl_controller *c); /* NULL is accepted */
 /* -- what it shows ------------------------------------------------------------------------------
  */
 
-/* A decision as it is kept: text owned by the controller. */
+enum { CTL_SUBJECT_MAX = 320 };
+
+/* A decision as it is kept: texts owned by the controller. */
 struct ctl_decision {
     struct core_decision decision; /* its text lasts until the decision is dropped */
-    char subject[160];             /* "node gpu-1", "Deployment a/b" */
+    char node[CTL_SUBJECT_MAX], workload[CTL_SUBJECT_MAX], pod[CTL_SUBJECT_MAX]; /* "" = none */
 };
 
 /* The last decisions, oldest first; index < count. */

@@ -72,26 +72,32 @@ void controller_perform(struct ctl_controller *c, const struct core_output *out)
 /* -- decisions ----------------------------------------------------------------------------------
  */
 
-static void name_subject(const struct ctl_world *w, const struct core_decision *d, char *out,
-        size_t size, struct kube_event *event)
+static void copy_name(char *to, struct str name)
 {
+    (void)snprintf(to, CTL_SUBJECT_MAX, "%.*s", STR_ARG(name));
+}
+
+/* Names what the decision is about, and the object that an Event about it belongs to. */
+static void name_subjects(
+        const struct ctl_world *w, struct ctl_decision *to, struct kube_event *event)
+{
+    const struct core_decision *d = &to->decision;
     uint32_t node = d->node == 0 ? MAP_NONE : map_u64_find(&w->node_by_uid, d->node);
     uint32_t owner = d->owner == 0 ? MAP_NONE : map_u64_find(&w->owner_index, d->owner);
     *event = (struct kube_event){0};
-    if (node != MAP_NONE && (owner == MAP_NONE || d->pod == 0)) {
-        const struct ctl_node *n = w->node_notes[node].node;
-        (void)snprintf(out, size, "node %.*s", STR_ARG_SHORT(n->name));
-        *event = (struct kube_event){.api_version = STR_LIT("v1"),
-                .kind = STR_LIT("Node"),
-                .name = n->name,
-                .uid = n->uid};
-    } else if (owner != MAP_NONE) {
-        const struct ctl_owner_note *n = &w->owner_notes[owner];
-        (void)snprintf(out, size, "%s %.*s/%.*s", n->kind, STR_ARG_SHORT(n->namespace),
-                STR_ARG_SHORT(n->name));
-    } else {
-        (void)snprintf(out, size, "cluster");
+    to->node[0] = to->workload[0] = to->pod[0] = '\0';
+    if (owner != MAP_NONE)
+        copy_name(to->workload, w->owners[owner].owner.name);
+    for (uint32_t i = 0; d->pod != 0 && i < w->pod_count; i++) {
+        if (w->pods[i].pod.uid == d->pod)
+            copy_name(to->pod, w->pods[i].pod.name);
     }
+    if (node == MAP_NONE)
+        return;
+    const struct ctl_node *n = w->node_notes[node].node;
+    copy_name(to->node, n->name);
+    *event = (struct kube_event){
+            .api_version = STR_LIT("v1"), .kind = STR_LIT("Node"), .name = n->name, .uid = n->uid};
 }
 
 static const char *event_reason(enum core_verdict v)
@@ -113,7 +119,7 @@ static const char *event_reason(enum core_verdict v)
     return NULL;
 }
 
-static void keep(struct ctl_controller *c, const struct core_decision *d, const char *subject)
+static struct ctl_decision *keep(struct ctl_controller *c, const struct core_decision *d)
 {
     uint32_t at = (c->kept_first + c->kept_count) % CTL_DECISIONS_KEPT;
     if (c->kept_count == CTL_DECISIONS_KEPT) {
@@ -128,27 +134,31 @@ static void keep(struct ctl_controller *c, const struct core_decision *d, const 
         memcpy(k->text, d->text.ptr, d->text.len);
     k->row.decision = *d;
     k->row.decision.text = (struct str){k->text, d->text.len};
-    (void)snprintf(k->row.subject, sizeof k->row.subject, "%s", subject);
+    return &k->row;
+}
+
+static void log_decision(const struct ctl_decision *kept)
+{
+    const struct core_decision *d = &kept->decision;
+    const struct os_log_field fields[] = {{.key = ""}, OS_LOG_CSTR("node", kept->node),
+            OS_LOG_CSTR("workload", kept->workload),
+            OS_LOG_CSTR("change", core_change_name(d->change)),
+            OS_LOG_CSTR("reason", core_reason_name(d->reason)), OS_LOG_STR("text", d->text)};
+    os_log_line(d->verdict == CORE_VERDICT_REFUSED ? OS_LOG_DEBUG : OS_LOG_INFO, "decision",
+            core_verdict_name(d->verdict), fields, sizeof fields / sizeof fields[0]);
 }
 
 static void tell_one(struct ctl_controller *c, const struct core_decision *d)
 {
-    char subject[sizeof c->kept[0].row.subject];
     struct kube_event event;
-    name_subject(&c->now->w, d, subject, sizeof subject, &event);
-    keep(c, d, subject);
+    struct ctl_decision *kept = keep(c, d);
+    name_subjects(&c->now->w, kept, &event);
     c->stats.decisions[d->verdict][d->change]++;
     if (d->verdict == CORE_VERDICT_REFUSED)
         c->stats.refusals[d->reason]++;
     if (d->verdict == CORE_VERDICT_DONE)
         c->stats.forecast_microusd_per_hour += d->saving_microusd_per_hour;
-    os_log_line(d->verdict == CORE_VERDICT_REFUSED ? OS_LOG_DEBUG : OS_LOG_INFO, "decision",
-            core_verdict_name(d->verdict),
-            (const struct os_log_field[]){{.key = ""}, OS_LOG_CSTR("subject", subject),
-                    OS_LOG_CSTR("change", core_change_name(d->change)),
-                    OS_LOG_CSTR("reason", core_reason_name(d->reason)),
-                    OS_LOG_STR("text", d->text)},
-            5);
+    log_decision(kept);
     event.reason = event_reason(d->verdict);
     if (event.reason == NULL || event.kind.len == 0)
         return;
