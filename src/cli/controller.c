@@ -186,9 +186,10 @@ static int load(struct job *j, struct err *reterr)
     enum os_log_level level;
     struct str text = {0};
     struct err ignored = {0};
-    if (os_log_level_parse(str_from(o->log_level), &level) < 0)
+    if (os_log_level_parse(str_from(o->log_level), &level) < 0) {
         return err_set(reterr, -EINVAL,
                 "--log-level: '%s': expected debug, info, warn, error or off", o->log_level);
+    }
     os_log_set_level(level);
     if (o->policy != NULL && o->policy_file != NULL)
         return err_set(reterr, -EINVAL, "--policy-file excludes --policy");
@@ -208,9 +209,10 @@ static int load(struct job *j, struct err *reterr)
     if (o->token_file != NULL && read_small(j, o->token_file, &h->bearer, reterr) < 0)
         return reterr->code;
     h->namespace = o->namespace;
-    if (h->namespace == NULL)
+    if (h->namespace == NULL) {
         h->namespace =
                 read_small(j, NAMESPACE_FILE, &text, &ignored) == 0 ? text.ptr : "slicewright";
+    }
     h->identity = make_identity(j);
     h->policy = o->policy;
     h->operator_namespace = o->operator_namespace;

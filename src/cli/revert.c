@@ -100,21 +100,23 @@ static int check(struct job *j, struct err *reterr)
         bool found = false;
         for (uint32_t k = 0; k < j->node_count && !found; k++)
             found = str_eq_c(j->nodes[k].node->name, j->call->arguments[i]);
-        if (!found)
+        if (!found) {
             return err_set(reterr, -EINVAL, "node '%s' does not exist, or carries no mark of ours",
                     j->call->arguments[i]);
+        }
     }
     if (!j->o->dry_run && !j->o->all && j->call->argument_count == 0)
         return err_set(reterr, -EINVAL, "name nodes, or --all; --dry-run shows which there are");
     if (j->o->all && j->call->argument_count > 0)
         return err_set(reterr, -EINVAL, "--all excludes names of nodes");
-    if (!j->o->dry_run && !j->o->force && j->governs != NULL)
+    if (!j->o->dry_run && !j->o->force && j->governs != NULL) {
         return err_set(reterr, -EBUSY,
                 "SharingPolicy '%s' is not suspended: a controller would share the nodes again; "
                 "kubectl patch sharingpolicy %s --type merge -p '{\"spec\":{\"suspend\":true}}', "
                 "or "
                 "--force",
                 j->governs, j->governs);
+    }
     return 0;
 }
 
@@ -153,9 +155,10 @@ static int find_policy(struct job *j, struct err *reterr)
         return reterr->code;
     KUBE_FOREACH(it, kube_value_get(list, "items"))
     {
-        if (!kube_value_bool(kube_value_at(it.value, "spec.suspend"), false))
+        if (!kube_value_bool(kube_value_at(it.value, "spec.suspend"), false)) {
             j->governs =
                     arena_str(j->a, kube_value_str(kube_value_at(it.value, "metadata.name"))).ptr;
+        }
     }
     return 0;
 }
@@ -166,9 +169,10 @@ static int look(struct job *j, struct err *reterr)
     const struct ctl_fetch_options fetch = {.operator_namespace = j->o->operator_namespace};
     struct ctl_fetch_result fetched;
     if (civil_parse_duration(str_from(j->o->timeout), &j->timeout_ns, reterr) < 0 ||
-            j->timeout_ns < NUM_NS_PER_SECOND)
+            j->timeout_ns < NUM_NS_PER_SECOND) {
         return err_set(
                 reterr, -EINVAL, "--timeout: '%s': expected a duration such as 15m", j->o->timeout);
+    }
     if (os_loop_new(&j->loop, reterr) < 0 ||
             cli_connect(j->a, j->loop, &how, &j->config, &j->client, reterr) < 0)
         return reterr->code;
@@ -200,9 +204,10 @@ static void node_text(const struct ctl_revert_node *n, struct buf *out)
             n->plugin_config);
     change_text(out, CTL_LABEL_MIG_CONFIG, ctl_labels_get(l, CTL_LABEL_MIG_CONFIG), n->mig_config);
     change_text(out, CTL_LABEL_POOL, ctl_labels_get(l, CTL_LABEL_POOL), n->pool);
-    if (n->drains)
+    if (n->drains) {
         buf_printf(out, "  is closed and emptied first: %u pod%s with GPUs\n", n->pods,
                 n->pods == 1 ? "" : "s");
+    }
     if (n->ours_cordon)
         buf_puts(out, "  is opened: its cordon is ours\n");
 }
@@ -287,9 +292,10 @@ static int revert(struct job *j, struct err *reterr)
         failed++;
         say(NULL, &j->nodes[i], e.text);
     }
-    if (failed > 0)
+    if (failed > 0) {
         return err_set(reterr, -EIO, "%u node%s did not come back: run it again", failed,
                 failed == 1 ? "" : "s");
+    }
     return 0;
 }
 

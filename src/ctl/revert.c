@@ -175,9 +175,10 @@ static int get_node(struct revert *r, struct err *reterr)
     int rc = get(r, path, reterr);
     if (rc == 0)
         rc = kube_item_of(r->got_value, &r->item, reterr);
-    if (rc == 0 && !str_eq(r->item.uid, r->n->node->uid))
+    if (rc == 0 && !str_eq(r->item.uid, r->n->node->uid)) {
         return err_set(reterr, -ESTALE, "node %.*s: it is another one now",
                 STR_ARG_SHORT(r->n->node->name));
+    }
     return rc;
 }
 
@@ -358,10 +359,11 @@ static int drain(struct revert *r, struct err *reterr)
         uint32_t left = 0;
         rc = drain_round(r, &asked, &left, &why, reterr);
         empty = left == 0 ? empty + 1 : 0;
-        if (rc == 0 && left > 0 && os_loop_now_ns(r->loop) > until)
+        if (rc == 0 && left > 0 && os_loop_now_ns(r->loop) > until) {
             rc = err_set(reterr, why.code == -EBUSY ? -EBUSY : -ETIMEDOUT,
                     "node %.*s: %u pods are still on its GPUs%s%s", STR_ARG_SHORT(r->n->node->name),
                     left, why.code != 0 ? ": " : "", why.text);
+        }
         if (rc == 0 && empty < 2)
             rc = pause_for(r, poll, reterr);
     }
@@ -396,10 +398,11 @@ static int wait_back(struct revert *r, struct err *reterr)
             return reterr->code;
         if (is_back(r))
             return 0;
-        if (os_loop_now_ns(r->loop) > until)
+        if (os_loop_now_ns(r->loop) > until) {
             return err_set(reterr, -ETIMEDOUT,
                     "node %.*s: it offers no GPUs yet; it stays closed, its labels are set back",
                     STR_ARG_SHORT(r->n->node->name));
+        }
     }
 }
 
