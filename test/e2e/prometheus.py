@@ -1,0 +1,148 @@
+"""A real Prometheus for the end-to-end tests: it scrapes the cluster's exporters, over a history that
+was put into its blocks before its start."""
+
+import http.client
+import json
+import pathlib
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+
+import cluster
+
+METRICS = ("DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_DEV_FB_USED", "DCGM_FI_PROF_GR_ENGINE_ACTIVE",
+           "DCGM_FI_PROF_SM_ACTIVE", "DCGM_FI_PROF_DRAM_ACTIVE")
+HOUR = 3600
+
+
+def programs():
+    """The folder of prometheus and promtool; Skip where there is none."""
+    done = subprocess.run([str(cluster.ROOT / "tools/prometheus")], capture_output=True, text=True,
+                          timeout=300, check=False)
+    if done.returncode != 0:
+        raise cluster.Skip(done.stderr.strip().splitlines()[-1])
+    return pathlib.Path(done.stdout.strip())
+
+
+def escaped(value):
+    """A label's value in the text format."""
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def line_start(metric, labels):
+    """A series of the text format, up to its value."""
+    return metric + "{" + ",".join(f'{key}="{escaped(value)}"' for key, value in labels.items()
+                                   if key != "__name__") + "} "
+
+
+def as_honored(labels):
+    """The labels that Prometheus stores of a series when the scrape has honor_labels."""
+    kept = {key: value for key, value in labels.items() if not key.startswith("exported_")}
+    for key in ("pod", "namespace", "container"):
+        if "exported_" + key in labels:
+            kept[key] = labels["exported_" + key]
+    return kept
+
+
+def history(source, begin, end, step, change=dict):
+    """Series as another server (here: the fake operator) has them: metric -> [(labels, samples)].
+    `change` makes of the labels those that are to be stored."""
+    found = {}
+    for metric in METRICS:
+        query = urllib.parse.urlencode(
+            {"query": metric, "start": begin, "end": end, "step": step})
+        answer = json.loads(cluster.fetch(f"{source}/api/v1/query_range?{query}"))
+        found[metric] = [(change(one["metric"]), one["values"])
+                         for one in answer["data"]["result"]]
+    return found
+
+
+def write_openmetrics(path, series):
+    """The file that promtool makes blocks of."""
+    with open(path, "w", encoding="utf-8") as out:
+        for metric, rows in series.items():
+            out.write(f"# TYPE {metric} gauge\n")
+            for labels, samples in rows:
+                start = line_start(metric, labels)
+                out.writelines(f"{start}{value} {at}\n" for at, value in samples)
+        out.write("# EOF\n")
+
+
+class Prometheus:
+    """A server with a folder of its own; blocks first, then start(), and stop() at the end."""
+
+    def __init__(self):
+        self.bin = programs()
+        self.dir = tempfile.TemporaryDirectory(prefix="slicewright-prometheus-")
+        self.path = pathlib.Path(self.dir.name)
+        self.process = None
+        self.log = None
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def fill(self, series):
+        """Puts series into blocks; before start()."""
+        text = self.path / "history.txt"
+        write_openmetrics(text, series)
+        subprocess.run([self.bin / "promtool", "tsdb", "create-blocks-from", "openmetrics", "-q",
+                        text, self.path / "data"], capture_output=True, timeout=300, check=True)
+        text.unlink()
+
+    def configure(self, exporters=(), honor_labels=False):
+        """What it scrapes, every second: pods of dcgm-exporter, with the labels that the Operator's
+        ServiceMonitor gives them.  (Debian's Prometheus cannot ask Kubernetes for them itself.)"""
+        config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": [{
+            "job_name": "nvidia-dcgm-exporter", "honor_labels": honor_labels, "static_configs": [
+                {"targets": [pod["status"]["podIP"] + ":9400"], "labels": {
+                    "namespace": pod["metadata"]["namespace"], "pod": pod["metadata"]["name"],
+                    "container": pod["spec"]["containers"][0]["name"]}}
+                for pod in exporters if pod["status"].get("podIP")]}]}
+        # JSON is YAML.
+        (self.path / "prometheus.yml").write_text(json.dumps(config), encoding="utf-8")
+
+    def start(self, *flags):
+        """Starts it and waits until it answers."""
+        self.log = open(self.path / "log", "wb")
+        self.process = subprocess.Popen(
+            [self.bin / "prometheus", f"--config.file={self.path}/prometheus.yml",
+             f"--storage.tsdb.path={self.path}/data", "--storage.tsdb.retention.time=400d",
+             f"--web.listen-address=127.0.0.1:{self.port}", *flags],
+            stdout=self.log, stderr=self.log)
+        end = time.monotonic() + 60
+        while not self.is_ready():
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError("prometheus: " + (self.path / "log").read_text()[-2000:])
+            time.sleep(0.1)
+
+    def is_ready(self):
+        """Whether it answers."""
+        try:
+            cluster.fetch(self.url + "/-/ready")
+            return True
+        except (urllib.error.URLError, http.client.HTTPException, OSError):
+            return False
+
+    def value(self, query):
+        """The value of an instant query of one series; None when there is none."""
+        answer = json.loads(cluster.fetch(
+            f"{self.url}/api/v1/query?" + urllib.parse.urlencode({"query": query})))
+        result = answer["data"]["result"]
+        return float(result[0]["value"][1]) if result else None
+
+    def halt(self):
+        """Ends it; its data stay, and it can be started again."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(30)
+            self.log.close()
+        self.process = None
+
+    def stop(self):
+        """Ends it and removes its folder."""
+        self.halt()
+        self.dir.cleanup()
