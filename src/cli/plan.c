@@ -25,7 +25,7 @@
 #include <unistd.h>
 
 enum { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_YAML, OUTPUT_PATCHES };
-enum { METRICS_AUTO, METRICS_EXPORTERS, METRICS_NONE };
+enum { METRICS_AUTO, METRICS_EXPORTERS, METRICS_PROXY, METRICS_NONE };
 enum { PRICES_BYTES_MAX = 64 << 20, TEXT_BYTES_MAX = 256 << 20, TOKEN_BYTES_MAX = 1 << 20 };
 
 #define OBJECTS_BYTES_MAX   ((size_t)4 << 30)
@@ -40,7 +40,7 @@ struct options {
 };
 
 static const char *const output_choices[] = {"table", "json", "yaml", "patches", NULL};
-static const char *const metrics_choices[] = {"auto", "exporters", "none", NULL};
+static const char *const metrics_choices[] = {"auto", "exporters", "proxy", "none", NULL};
 
 #define TEXT(long_name, field, value, fallback, words)                                             \
     {                                                                                              \
@@ -84,7 +84,8 @@ static const struct cli_option options[] = {
                 .default_text = "auto",
                 .choices = metrics_choices,
                 .help = "readings beside Prometheus: exporters asks the pods of\n"
-                        "dcgm-exporter on port 9400; auto does so inside a cluster"},
+                        "dcgm-exporter on port 9400, proxy asks them through the API\n"
+                        "server; auto does the first inside a cluster"},
         TEXT("watch", watch, "DURATION", NULL,
                 "gather readings from exporters for so long before planning"),
         TEXT("operator-namespace", operator_namespace, "NAME", NULL,
@@ -202,7 +203,8 @@ static int load(struct job *j, struct err *reterr)
     const struct options *o = j->o;
     if (o->file != NULL && (o->kubeconfig != NULL || o->context != NULL))
         return err_set(reterr, -EINVAL, "--file excludes --kubeconfig and --context");
-    if (o->file != NULL && (o->watch != NULL || o->metrics == METRICS_EXPORTERS))
+    bool exporters = o->metrics == METRICS_EXPORTERS || o->metrics == METRICS_PROXY;
+    if (o->file != NULL && (o->watch != NULL || exporters))
         return err_set(reterr, -EINVAL, "--file has no exporters to ask: --prometheus does");
     if (read_duration("history", o->history, NUM_NS_PER_HOUR, &j->history_ns, reterr) < 0 ||
             read_duration("step", o->step, 15 * NUM_NS_PER_SECOND, &j->step_ns, reterr) < 0 ||
@@ -382,8 +384,11 @@ static int ask_exporters(struct job *j, struct err *reterr)
             if (os_loop_turn(j->loop, num_max_i64(left_ns, 0), reterr) < 0)
                 return reterr->code;
         }
-        if (ctl_readings_scrape(j->http, j->history, &result, reterr) < 0)
-            return reterr->code;
+        int rc = j->o->metrics == METRICS_PROXY
+                         ? ctl_readings_proxy(j->client, j->history, &result, reterr)
+                         : ctl_readings_scrape(j->http, j->history, &result, reterr);
+        if (rc < 0)
+            return rc;
         if (j->watch_ns > 0)
             on_progress(j, (uint32_t)(at_ns * 1000 / j->watch_ns));
         j->wall_ns = os_clock_wall_ns();
@@ -420,8 +425,8 @@ static void note_unjoined(struct job *j)
 
 static int read_metrics(struct job *j, struct err *reterr)
 {
-    bool exporters = j->o->metrics == METRICS_EXPORTERS || j->watch_ns > 0 ||
-                     (j->o->metrics == METRICS_AUTO && j->in_cluster);
+    bool exporters = j->o->metrics == METRICS_EXPORTERS || j->o->metrics == METRICS_PROXY ||
+                     j->watch_ns > 0 || (j->o->metrics == METRICS_AUTO && j->in_cluster);
     j->history = ctl_history_new(&j->world);
     if (j->o->prometheus != NULL && ask_prometheus(j, reterr) < 0)
         return reterr->code;

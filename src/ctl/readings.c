@@ -1,5 +1,5 @@
 /* ctl/readings.c - readings of now, from exporters; see readings.h.  Below the purity line. */
-#include "ctl/readings.h"
+#include "ctl/readings-priv.h"
 
 #include "base/num.h"
 #include "os/clock.h"
@@ -9,15 +9,12 @@
 #include <string.h>
 
 struct round {
-    struct ctl_history *h;
+    struct ctl_readings_round all;
     struct net_fetch *fetch;
-    struct ctl_readings_result result;
-    const uint32_t *nodes; /* of each target */
     bool done;
-    struct err fatal;
 };
 
-static void note(struct round *r, const struct err *why)
+static void note(struct ctl_readings_round *r, const struct err *why)
 {
     if (r->result.why == NULL)
         r->result.why = arena_printf(r->h->a, "%s", why->text);
@@ -38,56 +35,59 @@ static int wait_for(struct round *r, struct net_http *http, struct err *reterr)
             return rc;
         }
     }
-    if (r->fatal.code != 0)
-        *reterr = r->fatal;
-    return r->fatal.code;
+    if (r->all.fatal.code != 0)
+        *reterr = r->all.fatal;
+    return r->all.fatal.code;
 }
 
 /* -- exporters ----------------------------------------------------------------------------------
  */
 
-static void got_scrape(void *user, uint32_t target, struct str text, const struct err *err)
+void ctl_readings_take(
+        struct ctl_readings_round *r, uint32_t exporter, struct str text, const struct err *why)
 {
-    struct round *r = user;
+    const struct ctl_exporter *x = &r->h->w->snapshot->exporters[exporter];
     struct nvidia_dcgm scrape;
     struct err e = {0};
     r->result.asked++;
-    if (err != NULL) {
-        note(r, err);
+    if (why != NULL) {
+        note(r, why);
         return;
     }
     struct arena *a = arena_new((size_t)1 << 30);
     if (nvidia_dcgm_parse(a, text, &scrape, &e) < 0) {
-        const struct ctl_exporter *x = &r->h->w->snapshot->exporters[target];
         (void)err_wrap(&e, "exporter of node %.*s", STR_ARG(x->node));
         note(r, &e);
     } else if (r->fatal.code == 0) {
         r->result.answered++;
-        (void)ctl_history_add_scrape(
-                r->h, &scrape, r->nodes[target], os_clock_wall_ns(), &r->fatal);
+        (void)ctl_history_add_scrape(r->h, &scrape, map_str_find(&r->h->w->node_index, x->node),
+                os_clock_wall_ns(), &r->fatal);
     }
     (void)arena_free(a);
+}
+
+static void got_scrape(void *user, uint32_t target, struct str text, const struct err *err)
+{
+    struct round *r = user;
+    ctl_readings_take(&r->all, target, text, err);
 }
 
 int ctl_readings_scrape(struct net_http *http, struct ctl_history *h,
         struct ctl_readings_result *ret_result, struct err *reterr)
 {
     const struct ctl_snapshot *s = h->w->snapshot;
-    struct round r = {.h = h};
+    struct round r = {.all = {.h = h}};
     if (s->exporter_count == 0) {
-        *ret_result = r.result;
+        *ret_result = r.all.result;
         return 0;
     }
     struct net_fetch_target *targets = mem_alloc(s->exporter_count, sizeof *targets);
-    uint32_t *nodes = mem_alloc(s->exporter_count, sizeof *nodes);
     for (uint32_t i = 0; i < s->exporter_count; i++) {
         const struct ctl_exporter *x = &s->exporters[i];
         bool v6 = memchr(x->ip.ptr, ':', x->ip.len) != NULL;
-        nodes[i] = map_str_find(&h->w->node_index, x->node);
         targets[i].url = str_from(arena_printf(h->a, "http://%s%.*s%s:9400/metrics", v6 ? "[" : "",
                 STR_ARG(x->ip), v6 ? "]" : ""));
     }
-    r.nodes = nodes;
     const struct net_fetch_spec spec = {.targets = targets,
             .target_count = s->exporter_count,
             .timeout_ns = 5 * NUM_NS_PER_SECOND,
@@ -98,8 +98,7 @@ int ctl_readings_scrape(struct net_http *http, struct ctl_history *h,
     if (rc == 0)
         rc = wait_for(&r, http, reterr);
     mem_free(targets);
-    mem_free(nodes);
     if (rc == 0)
-        *ret_result = r.result;
+        *ret_result = r.all.result;
     return rc;
 }

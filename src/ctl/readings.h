@@ -8,6 +8,8 @@
 #include "ctl/history.h"
 #include "net/fetch.h"
 
+struct kube_client;
+
 struct ctl_readings_options {
     struct str prometheus; /* base URL */
     struct str bearer;     /* token for it; "" = none */
@@ -32,6 +34,11 @@ int ctl_readings_range(struct net_http *http, struct ctl_history *h,
 
 /* Asks every exporter of the snapshot, once. */
 int ctl_readings_scrape(struct net_http *http, struct ctl_history *h,
+        struct ctl_readings_result *ret_result, struct err *reterr);
+
+/* The same through the API server, for those who cannot reach pods: takes the right to get
+ * pods/proxy. */
+int ctl_readings_proxy(struct kube_client *client, struct ctl_history *h,
         struct ctl_readings_result *ret_result, struct err *reterr);
 
 #endif

@@ -188,8 +188,7 @@ func kwokArgs(s *state) []string {
 		"--kubeconfig=" + s.userKubeconfig("kwok"),
 		"--config=" + s.path("stages.yaml"),
 		"--manage-nodes-with-label-selector=fake.slicewright.io/kubelet!=dead",
-		// Every address of 127/8 is this machine: what listens on a pod's address is reached there.
-		fmt.Sprintf("--cidr=127.%d.0.0/16", s.PodNet),
+		"--cidr=" + s.podNet(),
 		"--node-ip=127.0.0.1",
 		"--server-address=127.0.0.1:" + s.port("kwok"),
 		fmt.Sprintf("--node-lease-duration-seconds=%d", s.leaseSeconds()),

@@ -14,6 +14,7 @@ type state struct {
 	Version    string              `json:"version"`
 	Ports      map[string]int      `json:"ports"` // by component; "etcd-peer" too
 	PodNet     int                 `json:"podNet"`
+	Route      bool                `json:"route,omitempty"` // of --routed: there is one to take away
 	Options    upOptions           `json:"options"`
 	Tokens     map[string]string   `json:"tokens"` // bearer token by user
 	Components []string            `json:"components"`

@@ -26,6 +26,7 @@ type upOptions struct {
 	FeatureGates     string `json:"featureGates,omitempty"`
 	RuntimeConfig    string `json:"runtimeConfig,omitempty"`
 	AuditLog         string `json:"auditLog,omitempty"`
+	Routed           bool   `json:"routed,omitempty"`
 }
 
 //go:embed stages.yaml
@@ -40,6 +41,8 @@ func runUp(args []string) error {
 	flags.StringVar(&o.FeatureGates, "feature-gates", "", "A=true,B=false, for all components")
 	flags.StringVar(&o.RuntimeConfig, "runtime-config", "", "--runtime-config of the API server")
 	flags.StringVar(&o.AuditLog, "audit-log", "", "file for the API server's audit log")
+	flags.BoolVar(&o.Routed, "routed", false,
+		"give pods addresses that are no loopback's: takes a route on lo (root)")
 	timeout := flags.Duration("timeout", 3*time.Minute, "how long starting may take")
 	if _, err := parsePlace(flags, p, args); err != nil {
 		return err
@@ -156,16 +159,20 @@ func (s *state) pickPorts() error {
 		defer listener.Close()
 		s.Ports[name] = listener.Addr().(*net.TCPAddr).Port
 	}
-	// 127.1 to 127.250; the ports above are random, and so is where the search begins.
+	// The ports above are random, and so is where the search begins.
 	taken := podNetsTaken()
-	for i := range 250 {
-		network := 1 + (s.Ports["etcd"]+i)%250
+	networks := 250
+	if s.Options.Routed {
+		networks = routedNets
+	}
+	for i := range networks {
+		network := 1 + (s.Ports["etcd"]+i)%networks
 		if !taken[network] {
 			s.PodNet = network
 			return nil
 		}
 	}
-	return fmt.Errorf("250 clusters run here already: no network left for pods")
+	return fmt.Errorf("%d clusters run here already: no network left for pods", networks)
 }
 
 // podNetsTaken looks at the clusters of the state directory.
@@ -209,6 +216,9 @@ func (s *state) makeUsers() error {
 func (s *state) start(ctx context.Context, specs []nodes.Node) error {
 	probe, err := newProber(s)
 	if err != nil {
+		return err
+	}
+	if err := s.addRoute(); err != nil {
 		return err
 	}
 	for _, name := range []string{"etcd", "apiserver"} {

@@ -93,6 +93,9 @@ func (s *state) end() error {
 			failures = append(failures, fmt.Errorf("%s: %w", name, err))
 		}
 	}
+	if err := s.deleteRoute(); err != nil {
+		failures = append(failures, err)
+	}
 	if len(failures) > 0 {
 		return errors.Join(failures...)
 	}
