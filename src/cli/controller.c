@@ -30,7 +30,7 @@ enum { PRICES_BYTES_MAX = 64 << 20, SMALL_FILE_MAX = 1 << 20, IDENTITY_MAX = 128
 struct options {
     const char *kubeconfig, *context, *namespace, *policy, *policy_file, *prices, *prometheus,
             *token_file, *metrics_every, *operator_namespace, *listen, *api, *record, *log_level,
-            *decide_every, *propagation, *lease, *identity;
+            *decide_every, *propagation, *lease, *identity, *history;
     uint64_t seed;
     uint32_t metrics;
     bool no_election;
@@ -69,6 +69,8 @@ static const struct cli_option options[] = {
         TEXT("prometheus", prometheus, "URL", NULL,
                 "where dcgm-exporter's metrics are kept; else its pods are asked"),
         FILE_OPTION("prometheus-token-file", token_file, "a bearer token for Prometheus"),
+        TEXT("history", history, "DURATION", "1d",
+                "how far back Prometheus is asked before anything is decided"),
         {.name = "metrics",
                 .kind = CLI_OPTION_CHOICE,
                 CLI_AT(struct options, metrics),
@@ -199,6 +201,7 @@ static int load(struct job *j, struct err *reterr)
                     reterr) < 0 ||
             read_duration("propagation", o->propagation, NUM_NS_PER_SECOND, &h->propagation_ns,
                     reterr) < 0 ||
+            read_duration("history", o->history, 0, &h->history_ns, reterr) < 0 ||
             read_duration("lease", o->lease, 3 * NUM_NS_PER_SECOND, &h->lease_ns, reterr) < 0)
         return reterr->code;
     if (o->policy_file != NULL &&

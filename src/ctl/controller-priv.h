@@ -39,7 +39,10 @@ struct ctl_controller {
 
     struct core *core; /* NULL while we do not lead */
     bool leads;
-    bool fresh; /* the core has not been stepped yet */
+    bool begin;             /* the core is to be begun when the cluster is known */
+    bool holding;           /* the world must not go: history is being joined to it */
+    bool fresh;             /* the core has not been stepped yet */
+    int64_t mono_offset_ns; /* of the core's clock to ours */
     uint64_t step;
     int64_t wake_mono_ns;
     struct arena *solutions; /* until the step that tells them */

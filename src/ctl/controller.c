@@ -3,6 +3,8 @@
 
 #include "base/num.h"
 #include "ctl/names.h"
+#include "ctl/observe.h"
+#include "ctl/readings.h"
 #include "os/clock.h"
 #include "os/log.h"
 
@@ -275,13 +277,14 @@ static bool step(struct ctl_controller *c)
 {
     const struct core_fact *facts;
     struct core_output out;
-    const struct core_now now = {os_clock_wall_ns(), os_clock_mono_ns(), c->o.epoch};
+    const int64_t begin_ns = os_clock_mono_ns();
+    const struct core_now now = {os_clock_wall_ns(), begin_ns + c->mono_offset_ns, c->o.epoch};
     tell_policy(c, now.wall_ns);
     uint32_t count = ctl_feed_take(c->feed, now.wall_ns, &facts);
     if (count == 0 && !c->fresh && now.mono_ns < c->wake_mono_ns)
         return false;
     core_step(c->core, &now, facts, count, &out);
-    uint64_t took_ns = (uint64_t)(os_clock_mono_ns() - now.mono_ns);
+    uint64_t took_ns = (uint64_t)(os_clock_mono_ns() - begin_ns);
     if (c->o.on_step != NULL) {
         const struct core_recording_step s = {.step = c->step,
                 .now = now,
@@ -319,7 +322,7 @@ static void run_core(struct ctl_controller *c)
     if (made == STEPS_A_TURN) {
         wake(c, now_ns + GATHER_NS);
     } else if (c->wake_mono_ns != INT64_MAX) {
-        wake(c, num_max_i64(c->wake_mono_ns, now_ns));
+        wake(c, num_max_i64(c->wake_mono_ns - c->mono_offset_ns, now_ns));
     }
 }
 
@@ -331,7 +334,7 @@ static void on_tick(struct os_timer *t)
     if (!ctl_mirror_ready(c->mirror))
         return; /* dirty() comes when it is */
     bool stale = c->now == NULL || c->rebuild || c->generation != ctl_mirror_generation(c->mirror);
-    if (stale && (c->now == NULL || now_ns - c->built_mono_ns >= WORLD_EVERY_NS)) {
+    if (stale && !c->holding && (c->now == NULL || now_ns - c->built_mono_ns >= WORLD_EVERY_NS)) {
         build_world(c);
     } else if (stale) {
         wake(c, c->built_mono_ns + WORLD_EVERY_NS);
@@ -395,21 +398,95 @@ static struct ctl_actor *actor_new(struct ctl_controller *c)
 
 static void lead(struct ctl_controller *c)
 {
+    c->leads = true;
+    c->begin = true;
+    wake_soon(c);
+}
+
+static void on_learned(void *user, const struct core_recording_step *s)
+{
+    struct ctl_controller *c = user;
+    c->step = s->step + 1;
+    c->fresh = false;
+    if (c->o.on_step != NULL)
+        c->o.on_step(c->o.user, s);
+}
+
+/* The Lease is renewed while history is walked. */
+static void on_learning(void *user, uint32_t permille)
+{
+    struct ctl_controller *c = user;
+    struct err ignored = {0};
+    (void)permille;
+    (void)os_loop_turn(c->loop, 0, &ignored);
+}
+
+/* What Prometheus knows goes into the core before it is asked to decide.  Without an answer it
+ * begins knowing nothing, which freezes what is. */
+static void learn(struct ctl_controller *c, struct core *core)
+{
+    enum { STEP_SECONDS = 300 };
+    struct err e = {0};
+    struct ctl_readings_result result;
+    struct ctl_history *h = ctl_history_new(&c->now->w);
+    const struct ctl_readings_options range = {.prometheus = c->o.prometheus,
+            .bearer = c->o.bearer,
+            .end_wall_ns = os_clock_wall_ns(),
+            .span_ns = c->o.history_ns,
+            .step_ns = STEP_SECONDS * NUM_NS_PER_SECOND};
+    const struct ctl_observe_options observe = {.world = &c->now->w,
+            .history = h,
+            .policy = judging_policy(c),
+            .seed = c->o.seed,
+            .wall_ns = range.end_wall_ns,
+            .on_step = on_learned,
+            .on_progress = on_learning,
+            .user = c};
+    if (ctl_readings_range(c->o.http, h, &range, &result, &e) < 0) {
+        os_log_warn("controller", "no history", OS_LOG_CSTR("why", e.text));
+    } else if (c->leads) {
+        struct ctl_learned learned;
+        ctl_history_finish(h);
+        ctl_observe_learn(core, c->o.epoch, &observe, &learned);
+        c->mono_offset_ns =
+                learned.mono_ns - os_clock_mono_ns() + (os_clock_wall_ns() - range.end_wall_ns);
+        ctl_feed_skip(c->feed, learned.version);
+        os_log_info("controller", "history learned", OS_LOG_U64("readings", h->count),
+                OS_LOG_U64("steps", learned.steps));
+    }
+    (void)ctl_history_free(h);
+}
+
+/* A core for the time that we lead; not from a callback: learning runs the loop. */
+static void begin(struct ctl_controller *c)
+{
     const struct core_options options = {.seed = c->o.seed,
             .decide_every_ns = c->o.decide_every_ns,
             .propagation_ns = c->o.propagation_ns};
-    c->leads = true;
-    c->core = core_new(&options);
+    struct core *core = core_new(&options);
+    c->begin = false;
     c->fresh = true;
+    c->step = 0;
     c->wake_mono_ns = 0;
+    c->mono_offset_ns = 0;
     c->o.epoch++;
-    c->policy_changed = c->policy_known;
     ctl_feed_restart(c->feed);
+    if (c->o.history_ns > 0 && c->o.prometheus.len > 0) {
+        c->holding = true;
+        learn(c, core);
+        c->holding = false;
+    }
+    if (!c->leads) {
+        (void)core_free(core); /* lost meanwhile */
+        return;
+    }
+    c->core = core;
+    c->policy_changed = c->policy_known;
     ctl_feed_sync(c->feed, CORE_SOURCE_METRICS, c->stats.synced[CORE_SOURCE_METRICS]);
     ctl_feed_sync(c->feed, CORE_SOURCE_OFFERS, true);
-    ctl_feed_sync(c->feed, CORE_SOURCE_POLICY, c->stats.synced[CORE_SOURCE_POLICY]);
-    if (c->now != NULL)
-        tell_world(c);
+    ctl_feed_sync(c->feed, CORE_SOURCE_POLICY,
+            c->o.fixed_policy != NULL || c->stats.synced[CORE_SOURCE_POLICY]);
+    tell_world(c);
     ctl_plans_lead(c->plans, true);
     ctl_plans_restart(c->plans);
     wake_soon(c);
@@ -418,6 +495,7 @@ static void lead(struct ctl_controller *c)
 static void follow(struct ctl_controller *c)
 {
     c->leads = false;
+    c->begin = false;
     c->core = core_free(c->core);
     c->actor = ctl_actor_free(c->actor); /* what was sent may still happen: the next one looks */
     c->actor = actor_new(c);
@@ -516,9 +594,12 @@ static void on_released(void *user)
 int ctl_controller_run(struct ctl_controller *c, struct err *reterr)
 {
     int rc = 0;
-    while (rc >= 0 && !c->stop)
+    while (rc >= 0 && !c->stop) {
         rc = os_loop_turn(c->loop, -1, reterr);
-    if (c->core != NULL)
+        if (c->begin && c->now != NULL)
+            begin(c);
+    }
+    if (c->leads)
         follow(c);
     c->released = c->elector == NULL;
     if (c->elector != NULL)

@@ -31,6 +31,7 @@ struct ctl_controller_options {
     int64_t (*price_default)(uint16_t gpu);
     struct str prometheus, bearer; /* "" = the exporters */
     bool no_metrics;
+    int64_t history_ns;                      /* learned from Prometheus before acting; 0 = none */
     int64_t metrics_every_ns;                /* 0 = 30 s */
     int64_t lease_ns;                        /* 0 = 15 s */
     int64_t decide_every_ns, propagation_ns; /* core_options; 0 = its defaults */

@@ -27,6 +27,9 @@ struct ctl_feed *ctl_feed_free(struct ctl_feed *f); /* NULL is accepted and retu
 /* Forgets what was told: the core is a new one.  Frozen nodes stay. */
 void ctl_feed_restart(struct ctl_feed *f);
 
+/* The core has been told facts by others, with versions up to this one. */
+void ctl_feed_skip(struct ctl_feed *f, uint64_t version);
+
 /* Compares and notes the facts.  A source that is not `synced` is told as lost, once, and nothing
  * of it is told until it is again (then everything of it).  NODES, PODS, OWNERS, CONFIG. */
 void ctl_feed_world(

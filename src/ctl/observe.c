@@ -46,6 +46,8 @@ struct run {
     struct solved solved[SOLVES_MAX];
     uint32_t solved_count;
     bool today;
+    uint32_t epoch;
+    bool resting;        /* nodes are told without our records: no rollout is taken up */
     struct map_u64 seen; /* subject and change -> decision */
     struct core_decision *decisions;
     uint32_t decision_count, decision_cap;
@@ -96,8 +98,11 @@ static void add_objects(struct run *r)
         add_row(r, &w->owners[i]);
     for (uint32_t i = 0; i < w->config_count; i++)
         add_row(r, &w->configs[i]);
-    for (uint32_t i = 0; i < w->node_count; i++)
+    for (uint32_t i = 0; i < w->node_count; i++) {
         add_row(r, &w->nodes[i]);
+        if (r->resting)
+            r->facts[r->fact_count - 1].node.annotation = (struct str){0};
+    }
 }
 
 static void add_syncs(struct run *r)
@@ -208,7 +213,7 @@ static void add_solutions(struct run *r)
 /* Makes a step of the facts added so far. */
 static void step(struct run *r, int64_t wall_ns)
 {
-    const struct core_now now = {wall_ns, wall_ns - r->first_wall_ns + NUM_NS_PER_SECOND, 1};
+    const struct core_now now = {wall_ns, wall_ns - r->first_wall_ns + NUM_NS_PER_SECOND, r->epoch};
     for (uint32_t i = 0; i < r->fact_count; i++)
         r->facts[i].observed_wall_ns = wall_ns;
     core_step(r->core, &now, r->facts, r->fact_count, &r->out);
@@ -388,21 +393,69 @@ static void today(struct run *r)
     }
 }
 
+static void run_clear(struct run *r)
+{
+    (void)arena_free(r->scratch);
+    mem_free(r->facts);
+    mem_free(r->pod_told);
+    mem_free(r->told);
+    mem_free(r->created);
+    mem_free(r->decisions);
+    mem_free(r->wishes);
+    map_u64_clear(&r->seen);
+    map_u64_clear(&r->wished);
+}
+
+/* What was seen, while nothing may be begun. */
+static void learn(struct run *r)
+{
+    const struct ctl_history *h = r->o->history;
+    struct policy asleep = *r->o->policy;
+    asleep.suspend = true;
+    if (h == NULL || h->count == 0)
+        return;
+    add_policy(r, &asleep, r->first_wall_ns);
+    add_syncs(r);
+    walk_history(r);
+}
+
+void ctl_observe_learn(struct core *core, uint32_t epoch, const struct ctl_observe_options *o,
+        struct ctl_learned *ret_learned)
+{
+    struct run r = {.o = o,
+            .w = o->world,
+            .core = core,
+            .epoch = epoch,
+            .resting = true,
+            .a = arena_new((size_t)1 << 30),
+            .scratch = arena_new((size_t)1 << 30)};
+    begin(&r);
+    learn(&r);
+    add_solutions(&r);
+    tell_gone(&r, INT64_MAX);
+    for (enum core_source s = 0; s < CORE_SOURCE_ACTIONS; s++)
+        add(&r, CORE_FACT_SYNC, s)->sync_complete = false;
+    step(&r, o->wall_ns);
+    *ret_learned = (struct ctl_learned){.steps = r.step,
+            .version = r.version,
+            .mono_ns = o->wall_ns - r.first_wall_ns + NUM_NS_PER_SECOND};
+    run_clear(&r);
+    (void)arena_free(r.a);
+}
+
 void ctl_observe(struct arena *a, const struct ctl_observe_options *o,
         struct ctl_observation *ret_observation)
 {
     const struct core_options options = {.seed = o->seed, .decide_every_ns = CTL_OBSERVE_DECIDE_NS};
-    struct run r = {.o = o, .w = o->world, .a = a, .scratch = arena_new((size_t)1 << 30)};
-    struct policy asleep = *o->policy;
-    asleep.suspend = true;
-    r.core = core_new(&options);
-    begin(&r);
+    struct run r = {.o = o,
+            .w = o->world,
+            .a = a,
+            .epoch = 1,
+            .core = core_new(&options),
+            .scratch = arena_new((size_t)1 << 30)};
     const struct ctl_history *h = o->history;
-    if (h != NULL && h->count > 0) {
-        add_policy(&r, &asleep, r.first_wall_ns);
-        add_syncs(&r);
-        walk_history(&r);
-    }
+    begin(&r);
+    learn(&r);
     today(&r);
     *ret_observation = (struct ctl_observation){.a = a,
             .steps = r.step,
@@ -424,13 +477,5 @@ void ctl_observe(struct arena *a, const struct ctl_observe_options *o,
         ret_observation->readings = h->count;
     }
     (void)core_free(r.core);
-    (void)arena_free(r.scratch);
-    mem_free(r.facts);
-    mem_free(r.pod_told);
-    mem_free(r.told);
-    mem_free(r.created);
-    mem_free(r.decisions);
-    mem_free(r.wishes);
-    map_u64_clear(&r.seen);
-    map_u64_clear(&r.wished);
+    run_clear(&r);
 }

@@ -46,6 +46,16 @@ struct ctl_observation {
 /* Between the core's regular decisions; a recording's header says it too. */
 #define CTL_OBSERVE_DECIDE_NS INT64_C(300000000000)
 
+/* The first half alone, for a core that then goes on live: learns from the history, with nothing
+ * begun and no rollout taken up; then every source is told as lost, so that all is told again.
+ * `epoch` is that of the core's clock. */
+struct ctl_learned {
+    uint64_t steps, version; /* the highest that a fact had: later facts have to have more */
+    int64_t mono_ns;         /* the core's clock at wall_ns of the options */
+};
+void ctl_observe_learn(struct core *core, uint32_t epoch, const struct ctl_observe_options *o,
+        struct ctl_learned *ret_learned);
+
 /* Runs it. */
 void ctl_observe(struct arena *a, const struct ctl_observe_options *o,
         struct ctl_observation *ret_observation);
