@@ -1,9 +1,9 @@
 /* cli/plan_make.c - see plan_make.h.  No I/O. */
 #include "cli/plan_make.h"
 
-#include "base/json.h"
 #include "base/num.h"
 #include "ctl/names.h"
+#include "ctl/patch.h"
 #include "mig/catalog.h"
 #include "model/gpu.h"
 
@@ -169,111 +169,6 @@ static const struct core_decision *decision_of(
     return NULL;
 }
 
-/* -- patches ------------------------------------------------------------------------------------
- */
-
-static void put_resources(struct json_writer *w, const char *key, const char *old,
-        const char *new_name, uint32_t count)
-{
-    char number[STR_FIXED_BYTES];
-    jw_key(w, key);
-    jw_object(w);
-    if (strcmp(old, new_name) != 0) {
-        jw_key(w, old);
-        jw_null(w);
-    }
-    jw_kv_cstr(w, new_name, str_format_fixed(count, 0, number));
-    jw_object_end(w);
-}
-
-/* The template with the other resource, the pool's node selector, and what was asked at first. */
-static void put_template(struct json_writer *w, const struct maker *m, uint32_t row,
-        const struct core_action *action)
-{
-    char old[MODEL_RESOURCE_NAME_MAX], new_name[MODEL_RESOURCE_NAME_MAX];
-    const struct core_owner_fact *o = &m->w->owners[row].owner;
-    const struct ctl_workload *top = m->w->owner_notes[row].workload;
-    jw_key(w, "template");
-    jw_object(w);
-    jw_key(w, "metadata");
-    jw_object(w);
-    jw_key(w, "annotations");
-    jw_object(w);
-    jw_kv_cstr(w, CTL_KEY_REQUEST, arena_printf(m->a, "%u", o->gpus_per_pod));
-    jw_object_end(w);
-    jw_object_end(w);
-    jw_key(w, "spec");
-    jw_object(w);
-    jw_key(w, "nodeSelector");
-    jw_object(w);
-    jw_key(w, CTL_LABEL_POOL);
-    if (action->owner.pool.len > 0) {
-        jw_str(w, action->owner.pool);
-    } else {
-        jw_null(w);
-    }
-    jw_object_end(w);
-    jw_key(w, "containers");
-    jw_array(w);
-    jw_object(w);
-    jw_kv_str(w, "name", top->spec.gpu_container);
-    jw_key(w, "resources");
-    jw_object(w);
-    (void)model_resource_format(&o->resource, old);
-    (void)model_resource_format(&action->owner.resource, new_name);
-    put_resources(w, "limits", old, new_name, num_max_u32(action->owner.count, 1));
-    put_resources(w, "requests", old, new_name, num_max_u32(action->owner.count, 1));
-    jw_object_end(w);
-    jw_object_end(w);
-    jw_array_end(w);
-    jw_object_end(w);
-    jw_object_end(w);
-}
-
-/* A strategic merge patch of the owner; "" where a template cannot be changed in place. */
-static struct str patch_of(const struct maker *m, uint32_t row, const struct core_action *action)
-{
-    const struct ctl_workload *top = m->w->owner_notes[row].workload;
-    if (top == NULL || top->spec.gpu_container.len == 0 ||
-            (top->kind != CTL_DEPLOYMENTS && top->kind != CTL_STATEFULSETS &&
-                    top->kind != CTL_CRONJOBS))
-        return (struct str){0};
-    struct buf text = BUF_INIT(TEXT_MAX);
-    struct json_writer w = JSON_WRITER(&text, 0);
-    jw_object(&w);
-    jw_key(&w, "spec");
-    jw_object(&w);
-    if (top->kind == CTL_CRONJOBS) {
-        jw_key(&w, "jobTemplate");
-        jw_object(&w);
-        jw_key(&w, "spec");
-        jw_object(&w);
-        put_template(&w, m, row, action);
-        jw_object_end(&w);
-        jw_object_end(&w);
-    } else {
-        put_template(&w, m, row, action);
-    }
-    jw_object_end(&w);
-    jw_object_end(&w);
-    struct str kept = {0};
-    if (!text.overflow)
-        kept = arena_str(m->a, buf_str(&text));
-    buf_clear(&text);
-    return kept;
-}
-
-/* Names and patch are JSON and DNS names: no quote can stand in them. */
-static struct str command_of(const struct maker *m, uint32_t row, struct str patch)
-{
-    const struct ctl_owner_note *n = &m->w->owner_notes[row];
-    if (patch.len == 0 || memchr(patch.ptr, '\'', patch.len) != NULL)
-        return (struct str){0};
-    return str_from(arena_printf(m->a, "kubectl -n %.*s patch %s %.*s --type strategic -p '%.*s'",
-            STR_ARG(n->namespace), ctl_kind_info(n->workload->kind)->plural, STR_ARG(n->name),
-            STR_ARG(patch)));
-}
-
 /* -- savings ------------------------------------------------------------------------------------
  */
 
@@ -285,15 +180,6 @@ static enum report_certainty certainty_of(const struct maker *m, const struct se
     if (again == NULL || again->violations > 0 || again->after.harm.memory_kills > 0)
         return REPORT_CERTAIN_FORECAST;
     return REPORT_CERTAIN_PROVEN;
-}
-
-static struct str resource_text(
-        const struct maker *m, const struct model_resource *r, uint32_t count, struct str pool)
-{
-    char name[MODEL_RESOURCE_NAME_MAX];
-    (void)model_resource_format(r, name);
-    return str_from(arena_printf(m->a, "%s x %u%s%.*s", name, num_max_u32(count, 1),
-            pool.len > 0 ? ", pool " : "", STR_ARG(pool)));
 }
 
 static struct report_plan_item *item_new(struct maker *m, uint32_t owner)
@@ -329,12 +215,13 @@ static void add_owner_item(struct maker *m, const struct core_action *action)
     struct report_plan_item *item = item_new(m, row);
     item->change = core_change_name(d->change);
     item->reason = core_reason_name(d->reason);
-    item->from = resource_text(m, &o->resource, o->gpus_per_pod, o->pool);
-    item->to = resource_text(m, &action->owner.resource, action->owner.count, action->owner.pool);
+    item->from = ctl_patch_resource_text(m->a, &o->resource, o->gpus_per_pod, o->pool);
+    item->to = ctl_patch_resource_text(
+            m->a, &action->owner.resource, action->owner.count, action->owner.pool);
     item->why = numbers_of(d);
     item->saving_microusd_per_day = d->saving_microusd_per_hour * HOURS_A_DAY;
-    item->patch = patch_of(m, row, action);
-    item->command = command_of(m, row, item->patch);
+    item->patch = ctl_patch_make(m->a, m->w, row, action);
+    item->command = ctl_patch_command(m->a, m->w, row, item->patch);
     item->evidence_count = d->evidence_count;
     memcpy(item->evidence, d->evidence, sizeof item->evidence);
 }
@@ -467,7 +354,7 @@ static void add_unproven(struct maker *m, uint32_t row, const struct core_decisi
     struct report_plan_item *item = item_new(m, row);
     item->change = core_change_name(CORE_CHANGE_OWNER_POINT);
     item->reason = core_reason_name(d->reason);
-    item->from = resource_text(m, &o->resource, o->gpus_per_pod, o->pool);
+    item->from = ctl_patch_resource_text(m->a, &o->resource, o->gpus_per_pod, o->pool);
     item->to = str_from(arena_printf(
             m->a, "nvidia.com/gpu.shared, at most %llu pods a GPU", (unsigned long long)fit));
     item->why = str_from(arena_printf(m->a,
