@@ -158,6 +158,33 @@ def restart_parts(node):
     return before
 
 
+def test_a_newer_config_manager_acts_before_it_sees_the_label():
+    """From v0.18.2 on a node whose key is not there falls back to the default: whole GPUs."""
+    node = "l4-1"
+    policy = {"daemonsets": {"updateStrategy": "OnDelete"}, "devicePlugin": {"version": "v0.19.1"}}
+    cluster.kubectl("patch", "clusterpolicy", "cluster-policy", "--type=merge", "-p",
+                    json.dumps({"spec": policy}))
+    eventually("the DaemonSet", lambda: cluster.get(
+        "daemonset", "nvidia-device-plugin-daemonset", "-n", cluster.OPERATOR_NAMESPACE)["spec"][
+            "template"]["spec"]["containers"][1]["image"].endswith(":v0.19.1"))
+    restart_parts(node)
+    share(node, "early", 2)
+    equal("whole GPUs", allocatable(node, "nvidia.com/gpu"), 0)
+    label(node, device_plugin__config="later")
+    eventually("the error", lambda: cluster.state(node).get("error"),
+               "specified config later does not exist", seconds=10)
+    eventually("the default", lambda: (allocatable(node, "nvidia.com/gpu"),
+                                       allocatable(node, "nvidia.com/gpu.shared")), (4, 0))
+    put_config("later", sharing(3))
+    eventually("the key", lambda: allocatable(node, "nvidia.com/gpu.shared"), 12)
+    policy["daemonsets"]["updateStrategy"] = "RollingUpdate"
+    policy["devicePlugin"]["version"] = "v0.18.0"
+    cluster.kubectl("patch", "clusterpolicy", "cluster-policy", "--type=merge", "-p",
+                    json.dumps({"spec": policy}))
+    restart_parts(node)
+    eventually("as before", lambda: allocatable(node, "nvidia.com/gpu.shared"), 12)
+
+
 def test_a_taint_that_the_operator_does_not_tolerate_keeps_its_parts_out():
     """NVIDIA's DaemonSets tolerate nvidia.com/gpu:NoSchedule and no taint of ours."""
     node = "l4-6"

@@ -25,6 +25,7 @@ type policy struct {
 	Daemonsets struct {
 		Tolerations       []core.Toleration `json:"tolerations"`
 		PriorityClassName string            `json:"priorityClassName"`
+		UpdateStrategy    string            `json:"updateStrategy"`
 	} `json:"daemonsets"`
 	MIG struct {
 		Strategy string `json:"strategy"`
@@ -262,6 +263,9 @@ func daemonSets(p *policy) []*apps.DaemonSet {
 			},
 			Spec: apps.DaemonSetSpec{
 				Selector: &meta.LabelSelector{MatchLabels: labels},
+				UpdateStrategy: apps.DaemonSetUpdateStrategy{
+					Type: apps.DaemonSetUpdateStrategyType(p.Daemonsets.UpdateStrategy),
+				},
 				Template: core.PodTemplateSpec{ObjectMeta: meta.ObjectMeta{Labels: labels}, Spec: pod},
 			},
 		})
@@ -282,6 +286,7 @@ func (w *world) applyDaemonSet(ctx context.Context, set *apps.DaemonSet) error {
 		if err != nil {
 			return err
 		}
+		old.Spec.UpdateStrategy = set.Spec.UpdateStrategy
 		old.Spec.Template.Spec.Tolerations = set.Spec.Template.Spec.Tolerations
 		old.Spec.Template.Spec.Containers = set.Spec.Template.Spec.Containers
 		old.Spec.Template.Spec.Volumes = set.Spec.Template.Spec.Volumes
