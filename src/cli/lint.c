@@ -1,13 +1,10 @@
 /* cli/lint.c - the verb `slicewright lint`: what NVIDIA's parts, and we, would make of files. */
 #include "base/json.h"
-#include "cli/connect.h"
-#include "cli/lint_walk.h"
+#include "cli/lint_live.h"
 #include "cli/option.h"
 #include "cli/verbs.h"
-#include "ctl/fetch.h"
 #include "model/gpu.h"
 #include "os/file.h"
-#include "os/loop.h"
 
 #include <errno.h>
 #include <string.h>
@@ -65,8 +62,8 @@ static const struct cli_option options[] = {
         {.name = "live",
                 .kind = CLI_OPTION_FLAG,
                 CLI_AT(struct options, live),
-                .help = "the ConfigMaps that the cluster's ClusterPolicy names, instead\n"
-                        "of files"},
+                .help = "the ConfigMaps that the cluster's ClusterPolicy names, and the\n"
+                        "labels by which nodes choose from them, instead of files"},
         {.name = "kubeconfig",
                 .kind = CLI_OPTION_FILE,
                 CLI_AT(struct options, kubeconfig),
@@ -240,82 +237,45 @@ static int file_lint(const char *path, const struct cli_lint_options *o, struct 
     return 0;
 }
 
-/* Where findings go, and which are not looked for. */
-struct sink {
-    uint64_t disabled;
+/* Where findings go. */
+struct output {
+    enum format format;
     struct json_writer *w;
     struct total *total;
 };
 
-/* The files within ConfigMaps that the GPU Operator's ClusterPolicy names. */
-static void configs_lint(const struct options *o, const struct ctl_snapshot *s,
-        struct cli_lint_options lint_options, const struct sink *sink)
+/* Counts and prints what was found in a file or an object. */
+static void take(void *user, const char *name, const struct nvidia_lint *lint)
 {
-    SCOPED(arena_scoped_free) struct arena *a = arena_new(ARENA_BYTES);
-    for (uint32_t i = 0; i < s->config_count; i++) {
-        const struct ctl_config_key *k = &s->configs[i];
-        struct nvidia_lint lint = {.disabled = sink->disabled};
-        bool mig = str_eq(k->map, s->operator.mig_config);
-        lint_options.part = mig ? CLI_LINT_MIG_PARTED : CLI_LINT_DEVICE_PLUGIN;
-        cli_lint_file(a, k->text, &lint_options, &lint);
-        sink->total->files++;
-        sink->total->errors += lint.errors;
-        sink->total->warnings += lint.warnings;
-        const char *name = arena_printf(a, "configmap/%.*s/%.*s/%.*s", STR_ARG(k->namespace),
-                STR_ARG(k->map), STR_ARG(k->key));
-        findings_print(&lint, name, (enum format)o->output, sink->w);
-    }
-}
-
-/* Reads the cluster as plan does, and lints what its nodes would read. */
-static int live_lint(const struct options *o, const struct cli_lint_options *lint_options,
-        const struct sink *sink, struct err *reterr)
-{
-    const struct cli_connect_options connect = {o->kubeconfig, o->context, "slicewright-lint"};
-    const struct ctl_fetch_options fetch = {.operator_namespace = o->operator_namespace};
-    struct ctl_fetch_result result = {0};
-    struct kube_config config;
-    struct kube_client *client = NULL;
-    struct os_loop *loop = NULL;
-    struct arena *a = arena_new(ARENA_BYTES);
-    struct ctl_snapshot *s = ctl_snapshot_new();
-    int rc = os_loop_new(&loop, reterr);
-    if (rc == 0)
-        rc = cli_connect(a, loop, &connect, &config, &client, reterr);
-    if (rc == 0)
-        rc = ctl_fetch(client, s, &fetch, &result, reterr);
-    if (rc == 0 && !result.seen[CTL_CLUSTER_POLICIES])
-        rc = err_set(reterr, -EACCES, "--live: %s", result.why[CTL_CLUSTER_POLICIES]);
-    if (rc == 0 && !result.seen[CTL_CONFIGMAPS])
-        rc = err_set(reterr, -EACCES, "--live: %s", result.why[CTL_CONFIGMAPS]);
-    if (rc == 0 && !s->operator.present)
-        rc = err_set(reterr, -ENODATA, "--live: the cluster has no ClusterPolicy of NVIDIA's");
-    if (rc == 0)
-        configs_lint(o, s, *lint_options, sink);
-    (void)ctl_snapshot_free(s);
-    kube_client_free(client);
-    os_loop_free(loop);
-    (void)arena_free(a);
-    return rc;
+    const struct output *out = user;
+    out->total->files++;
+    out->total->errors += lint->errors;
+    out->total->warnings += lint->warnings;
+    findings_print(lint, name, out->format, out->w);
 }
 
 static int files_lint(const struct cli_call *call, const struct cli_lint_options *lint_options,
-        uint64_t disabled, struct json_writer *w, struct total *total, struct err *reterr)
+        const struct cli_lint_sink *sink, struct err *reterr)
 {
-    const struct options *o = call->options;
     for (unsigned i = 0; i < call->argument_count; i++) {
         const char *path = call->arguments[i];
-        const char *name = strcmp(path, "-") == 0 ? "<stdin>" : path;
-        struct nvidia_lint lint = {.disabled = disabled};
-        int rc = file_lint(path, lint_options, &lint, reterr);
-        if (rc < 0)
-            return rc;
-        total->files++;
-        total->errors += lint.errors;
-        total->warnings += lint.warnings;
-        findings_print(&lint, name, (enum format)o->output, w);
+        struct nvidia_lint lint = {.disabled = sink->disabled};
+        if (file_lint(path, lint_options, &lint, reterr) < 0)
+            return reterr->code;
+        sink->take(sink->user, strcmp(path, "-") == 0 ? "<stdin>" : path, &lint);
     }
     return 0;
+}
+
+/* Files, or what the cluster holds. */
+static int all_lint(const struct cli_call *call, const struct cli_lint_options *lint_options,
+        const struct cli_lint_sink *sink, struct err *reterr)
+{
+    const struct options *o = call->options;
+    if (!o->live)
+        return files_lint(call, lint_options, sink, reterr);
+    const struct cli_connect_options connect = {o->kubeconfig, o->context, "slicewright-lint"};
+    return cli_lint_live(&connect, o->operator_namespace, lint_options, sink, reterr);
 }
 
 /* The node that --gpu and --gpus describe. */
@@ -354,17 +314,17 @@ static int run(const struct cli_call *call, struct err *reterr)
     } else if (rc == 0) {
         if (o->output == FORMAT_JSON)
             jw_array(&w);
-        rc = o->live ? live_lint(
-                               o, &lint_options, &(const struct sink){disabled, &w, &total}, reterr)
-                     : files_lint(call, &lint_options, disabled, &w, &total, reterr);
+        struct output output = {(enum format)o->output, &w, &total};
+        rc = all_lint(call, &lint_options, &(const struct cli_lint_sink){disabled, take, &output},
+                reterr);
         if (rc == 0 && o->output == FORMAT_JSON) {
             jw_array_end(&w);
             buf_putc(&out, '\n');
         }
         if (rc == 0 && o->output == FORMAT_TEXT) {
-            buf_printf(&out, "%u file%s, %u error%s, %u warning%s\n", total.files,
-                    total.files == 1 ? "" : "s", total.errors, total.errors == 1 ? "" : "s",
-                    total.warnings, total.warnings == 1 ? "" : "s");
+            buf_printf(&out, "%u %s%s, %u error%s, %u warning%s\n", total.files,
+                    o->live ? "object" : "file", total.files == 1 ? "" : "s", total.errors,
+                    total.errors == 1 ? "" : "s", total.warnings, total.warnings == 1 ? "" : "s");
         }
     }
     if (rc == 0)

@@ -276,15 +276,41 @@ static struct str document_slice(struct str text, uint32_t line, uint32_t *ret_s
     return (struct str){text.ptr + from, to - from};
 }
 
+/* Where the lines of a policy begin. */
+struct told {
+    struct walk *w;
+    uint32_t skipped;
+};
+
+static void policy_fault(void *user, const char *text)
+{
+    const struct told *t = user;
+    fault_add(t->w, "policy", text, t->skipped);
+}
+
+/* A policy that is a document of its own, as `simulate --policy` and the like would read it. */
 static void policy_lint(struct walk *w, uint32_t line)
 {
-    const struct policy *policy = NULL;
+    const struct doc *root = NULL;
     struct err e = {0};
-    uint32_t skipped = 0;
-    struct str slice = document_slice(w->text, line, &skipped);
+    struct told told = {.w = w};
+    const struct policy_fault_sink sink = {policy_fault, &told};
+    struct str slice = document_slice(w->text, line, &told.skipped);
     w->found = true;
-    if (policy_parse(w->a, slice, &policy, &e) < 0)
-        fault_add(w, "policy", e.text, skipped);
+    if (doc_parse_yaml(w->a, slice, POLICY_TEXT_BYTES_MAX, &root, &e) < 0) {
+        fault_add(w, "policy", e.text, told.skipped);
+    } else {
+        (void)policy_faults_find(root, &sink);
+    }
+}
+
+/* A policy inside a List. */
+static void policy_item_lint(struct walk *w, const struct doc *root)
+{
+    struct told told = {.w = w};
+    const struct policy_fault_sink sink = {policy_fault, &told};
+    w->found = true;
+    (void)policy_faults_find(root, &sink);
 }
 
 static bool is_kind(const struct doc *root, const char *kind)
@@ -302,10 +328,10 @@ static void object_lint(struct walk *w, const struct doc *root, unsigned depth)
         if (depth == 0) {
             policy_lint(w, root->line);
         } else {
-            (void)nvidia_lint_add(w->lint, root, "limit",
-                    "a SharingPolicy inside a List is not looked at: put it into its own document");
+            policy_item_lint(w, root);
         }
-    } else if (is_kind(root, "List") || is_kind(root, "ConfigMapList")) {
+    } else if (is_kind(root, "List") || is_kind(root, "ConfigMapList") ||
+               is_kind(root, POLICY_KIND "List")) {
         const struct doc *items = doc_get(root, "items");
         for (uint32_t i = 0; items && items->kind == DOC_ARRAY && i < items->count; i++) {
             if (depth < LIST_DEPTH_MAX)

@@ -182,6 +182,14 @@ static const struct nvidia_rule rules[] = {
                 "and "
                 "GFD labels a resource that does not exist.",
                 "test/fake/recorded/plugin-compute.txt, gfd-compute.txt"},
+        {"plugin-label", "kubernetes", NVIDIA_VERDICT_FAILS,
+                "config-manager ends on a config that its ConfigMap has not.  Up to v0.18.0 the "
+                "plugin keeps its old one, or at its start has none; from v0.18.2 on it goes back "
+                "to the default, so that whole GPUs are offered again which shared pods hold.",
+                "test/fake/recorded/config-manager-v0.18.0.txt, config-manager-v0.19.1.txt"},
+        {"mig-label", "kubernetes", NVIDIA_VERDICT_FAILS,
+                "mig-manager answers a config that its file has not with the state failed.",
+                "mig-parted v0.13.1, deployments/container/reconfigure-mig.sh"},
         {"config-name", "kubernetes", NVIDIA_VERDICT_IGNORED,
                 "Configs are chosen by a node label, and this name is no label value.",
                 "Kubernetes label values"},

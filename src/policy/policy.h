@@ -111,6 +111,16 @@ const char *const *policy_preset_names(void);
 int policy_parse(
         struct arena *a, struct str text, const struct policy **ret_policy, struct err *reterr);
 
+/* Hands each fault of a document, in its order, to `add`, as the one line that policy_parse() says
+ * of the first; rules between keys when every key is right.  doc: as base/doc reads a file, also a
+ * part of one.  Returns how many there are. */
+struct policy_fault_sink {
+    void (*add)(void *user, const char *text);
+    void *user;
+};
+struct doc;
+uint32_t policy_faults_find(const struct doc *doc, const struct policy_fault_sink *sink);
+
 /* Appends the policy as a document with every key written out: parsing it gives an equal policy. */
 void policy_emit(const struct policy *p, struct buf *out);
 

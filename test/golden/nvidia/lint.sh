@@ -36,6 +36,7 @@ check mig 1 mig.yaml
 check mig_node 1 --gpu A100-40GB --gpus 4 mig.yaml
 check mig_json 1 -o json mig.yaml
 check list 1 list.json
+check policies 1 policies.yaml
 check good 0 good.yaml
 check several 1 good.yaml mig.yaml other.yaml
 check other 0 other.yaml

@@ -1,6 +1,7 @@
 /* Policies as documents: presets, every kind of value, every kind of error, the docs page. */
 #include "test.h"
 
+#include "base/doc.h"
 #include "base/num.h"
 #include "policy/policy.h"
 
@@ -252,6 +253,51 @@ static void test_errors(void **state)
     }
 }
 
+static void add_fault(void *user, const char *text)
+{
+    buf_printf(user, "%s\n", text);
+}
+
+/* All that is wrong, each as it is said alone; what stands between keys once each is right. */
+static void test_every_fault_is_found(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+            {SPEC "  suspend: 1\n  presett: x\n  timeSlicing: {minReplicas: 99, x: 1}\n",
+                    "line 6: spec.suspend: '1': expected true or false\n"
+                    "line 7: spec.presett: unknown key: did you mean preset\n"
+                    "line 8: spec.timeSlicing.minReplicas: '99': expected a whole number, 2 to 64\n"
+                    "line 8: spec.timeSlicing.x: unknown key: expected one of minReplicas, "
+                    "maxReplicas\n"},
+            {"apiVersion: v1\nkind: SharingPolicy\nmetadata: {nam: a}\nspec: {suspend: maybe}\n",
+                    "line 1: apiVersion: 'v1': expected " POLICY_API_VERSION "\n"
+                    "line 3: metadata.nam: unknown key: did you mean name\n"
+                    "line 3: metadata.name: missing\n"
+                    "line 4: spec.suspend: 'maybe': expected true or false\n"},
+            {"kind: SharingPolicy\n", "line 1: apiVersion: missing\nline 1: metadata: missing\n"
+                                      "line 1: spec: missing\n"},
+            {SPEC "  suspend: true\n", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct arena *a = arena_new(0);
+        const struct doc *doc = NULL;
+        struct buf said = BUF_INIT(4096);
+        const struct policy_fault_sink sink = {add_fault, &said};
+        struct err e = {0};
+        assert_int_equal(doc_parse_yaml(a, str_from(cases[i].text), 4096, &doc, &e), 0);
+        uint32_t count = policy_faults_find(doc, &sink);
+        buf_putc(&said, '\0');
+        assert_string_equal(said.ptr, cases[i].want);
+        for (const char *c = said.ptr; *c != '\0'; c++)
+            count -= *c == '\n';
+        assert_int_equal(count, 0);
+        buf_clear(&said);
+        arena_free(a);
+    }
+}
+
 static void test_docs_page(void **state)
 {
     (void)state;
@@ -282,6 +328,7 @@ int main(void)
             cmocka_unit_test(test_copy_outlives_its_source),
             cmocka_unit_test(test_json),
             cmocka_unit_test(test_errors),
+            cmocka_unit_test(test_every_fault_is_found),
             cmocka_unit_test(test_docs_page),
             cmocka_unit_test(test_crds),
     };
