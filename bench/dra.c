@@ -23,7 +23,7 @@
 enum { GPUS = 8, LINE_BYTES_MAX = 1 << 24, RUNS_MAX = 25 };
 
 struct options {
-    uint64_t nodes, claims, seed, runs;
+    uint64_t nodes, claims, seed, runs, seconds;
     bool emit, shape, starts;
 };
 
@@ -58,6 +58,13 @@ static const struct cli_option options[] = {
                 .min = 1,
                 .max = RUNS_MAX,
                 .help = "the median of so many, each from the same state, nothing cached"},
+        {.name = "seconds",
+                .kind = CLI_OPTION_NUMBER,
+                CLI_AT(struct options, seconds),
+                .value_name = "N",
+                .default_text = "0",
+                .max = 3600,
+                .help = "a run is repeated until it has lasted so long; its mean counts"},
         {.name = "emit",
                 .kind = CLI_OPTION_FLAG,
                 CLI_AT(struct options, emit),
@@ -242,6 +249,12 @@ static uint64_t start_of(const struct options *o, uint64_t claim)
     return prng_mix(o->seed, claim) % o->nodes;
 }
 
+/* Means of a run, in ns. */
+struct sample {
+    int64_t took, prepared; /* all of it; of that, before the first claim */
+    uint64_t repeated;
+};
+
 /* One claim after the other; each at the first node that takes it. */
 static int allocate_all(const struct options *o, const struct dra_store *s, struct dra_engine *e,
         struct tally *t, struct err *reterr)
@@ -351,52 +364,77 @@ static void peak_reset(void)
     (void)fclose(file);
 }
 
+/* From nothing but the objects: indexes, what is taken, then every claim. */
 static int run_once(const struct options *o, struct dra_store *s, struct tally *t,
-        int64_t *ret_took, struct err *reterr)
+        int64_t *ret_prepared, struct err *reterr)
 {
     int r = 0;
     struct dra_setup setup = {.features = dra_variant_features(DRA_VARIANT_INCUBATING)};
+    int64_t began = os_clock_mono_ns();
     struct dra_engine *e = dra_engine_new(s, &setup);
     for (uint32_t i = 0; i < s->claims.count && !r; i++)
         r = dra_engine_take(e, dra_claim_at(s, i), reterr);
+    *ret_prepared = os_clock_mono_ns() - began;
     *t = (struct tally){0};
-    int64_t began = os_clock_mono_ns();
     r = r ? r : allocate_all(o, s, e, t, reterr);
-    *ret_took = os_clock_mono_ns() - began;
     (void)dra_engine_free(e);
     return r;
 }
 
-static int cmp_i64(const void *a, const void *b)
+/* One sample: the mean over as many repetitions as fill the time that was asked for. */
+static int run_sample(const struct options *o, struct dra_store *s, struct tally *t,
+        struct sample *ret, struct err *reterr)
 {
-    int64_t x = *(const int64_t *)a;
-    int64_t y = *(const int64_t *)b;
+    int64_t began = os_clock_mono_ns();
+    int64_t prepared = 0;
+    uint64_t count = 0;
+    int64_t took = 0;
+    int r = 0;
+    do {
+        int64_t one = 0;
+        r = run_once(o, s, t, &one, reterr);
+        prepared += one;
+        count++;
+        took = os_clock_mono_ns() - began;
+    } while (!r && took < (int64_t)o->seconds * NUM_NS_PER_SECOND);
+    *ret = (struct sample){.took = took / (int64_t)count,
+            .prepared = prepared / (int64_t)count,
+            .repeated = count};
+    return r;
+}
+
+static int cmp_sample(const void *a, const void *b)
+{
+    int64_t x = ((const struct sample *)a)->took;
+    int64_t y = ((const struct sample *)b)->took;
     return x < y ? -1 : x > y;
 }
 
 static int run_cluster(const struct options *o, struct dra_store *s, struct err *reterr)
 {
     struct sink sink = {.store = s, .err = reterr};
-    int64_t took[RUNS_MAX];
+    struct sample samples[RUNS_MAX];
     struct tally t = {0};
     int r = put_all(o, &sink);
     peak_reset();
     uint64_t loaded_mib = status_mib("VmRSS");
     for (uint64_t i = 0; i < o->runs && !r; i++)
-        r = run_once(o, s, &t, &took[i], reterr);
+        r = run_sample(o, s, &t, &samples[i], reterr);
     if (r)
         return r;
-    qsort(took, o->runs, sizeof took[0], cmp_i64);
-    int64_t median = took[o->runs / 2];
+    qsort(samples, o->runs, sizeof samples[0], cmp_sample);
+    const struct sample *median = &samples[o->runs / 2];
     (void)printf(
             "{\"who\": \"slicewright\", \"nodes\": %llu, \"devices\": %u, \"allocated\": %llu, "
-            "\"asked\": %llu, \"answers\": \"%016llx\", \"median_milliseconds\": %lld, "
+            "\"asked\": %llu, \"answers\": \"%016llx\", \"repeated\": %llu, "
+            "\"median_microseconds\": %lld, \"of_it_prepared\": %lld, "
             "\"allocations_per_second\": %lld, \"loaded_mib\": %llu, "
             "\"above_loaded_mib\": %llu}\n",
             (unsigned long long)o->nodes, s->device_count, (unsigned long long)t.allocated,
             (unsigned long long)t.asked, (unsigned long long)t.answers,
-            (long long)(median / 1000000),
-            (long long)num_muldiv_i64((int64_t)t.allocated, NUM_NS_PER_SECOND, median + 1),
+            (unsigned long long)median->repeated, (long long)(median->took / 1000),
+            (long long)(median->prepared / 1000),
+            (long long)num_muldiv_i64((int64_t)t.allocated, NUM_NS_PER_SECOND, median->took + 1),
             (unsigned long long)loaded_mib, (unsigned long long)(status_mib("VmHWM") - loaded_mib));
     return 0;
 }

@@ -1,6 +1,7 @@
 /* CEL source: any bytes compile or give one line with a place in them; what compiles evaluates,
  * twice alike, within its cost, and is estimated and explained. */
 #include "cel/cel.h"
+#include "cel/guard.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -43,8 +44,25 @@ static const struct cel_decl_var vars[] = {
         {"m", &map_type}, {"l", &list_type}, {"s", &text_type}, {"o", &object_type}};
 static const struct cel_env env = {.vars = vars, .var_count = 4};
 
+static void on_access(void *context, const struct cel_access *access)
+{
+    const struct str *text = context;
+    assert(access->text.len > 0 && access->text.ptr >= text->ptr);
+    assert(access->text.ptr + access->text.len <= text->ptr + text->len);
+}
+
+static void guards(const struct cel_program *p)
+{
+    static const struct cel_guard_names names = {.var = "o", .kind = "q", .maps = {"m"}};
+    struct cel_guards found = {.names = &names};
+    struct str text = cel_program_text(p);
+    cel_guard_find(p, &found, on_access, &text);
+    assert(found.key_count <= CEL_GUARD_KEYS_MAX);
+}
+
 static void run(const struct cel_program *p)
 {
+    guards(p);
     const struct cel_map map = {&ops, 1};
     const struct cel_value items[] = {cel_int(1), cel_string(STR_LIT("b")), cel_bool(true)};
     const struct cel_list list = {items, 3};

@@ -7,6 +7,9 @@
 
 enum { OBJECT_BYTES_MAX = 512 };
 
+const struct cel_guard_names dra_guard_names = {
+        .var = "device", .kind = "driver", .maps = {"attributes", "capacity"}};
+
 struct lint {
     struct dra_engine *e;
     dra_warning_fn *on_warning;
@@ -86,13 +89,44 @@ static void report(struct lint *l, const struct tally *t, uint32_t selector_coun
     }
 }
 
+/* The selector at hand, for what is found in it. */
+struct guarding {
+    struct lint *lint;
+    uint32_t selector;
+};
+
+static void on_unguarded(void *context, const struct cel_access *access)
+{
+    const struct guarding *at = context;
+    warn(at->lint,
+            "selector #%u reads %.*s without a guard: on a device that lacks it (another driver's) "
+            "it fails, which ends the scheduling of every pod that gets there; put \"%.*s\" in "
+            "device.attributes, or a test of device.driver, before it with &&",
+            at->selector, STR_ARG_SHORT(access->text), STR_ARG_SHORT(access->key));
+}
+
+/* Looks for unguarded accesses; `guards` goes from selector to selector as they are asked. */
+static void lint_guards(struct lint *l, const struct dra_selector *selectors, uint32_t count,
+        struct cel_guards *guards, bool tell)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct guarding at = {l, i};
+        uint32_t program = dra_program_get(l->e, selectors[i].text, true);
+        const struct cel_program *p = l->e->programs[program].program;
+        if (p)
+            cel_guard_find(p, guards, tell ? on_unguarded : NULL, &at);
+    }
+}
+
 static void lint_class(struct lint *l, const struct dra_class *class)
 {
     struct tally t = {.selectors = class->selectors, .count = class->selector_count};
+    struct cel_guards guards = {.names = &dra_guard_names};
     (void)snprintf(l->object, sizeof l->object, "DeviceClass %.*s",
             STR_ARG_SHORT(text_of(l, class->name)));
     tally_all(l, &t);
     report(l, &t, class->selector_count);
+    lint_guards(l, class->selectors, class->selector_count, &guards, !t.failed);
 }
 
 static void lint_ask(struct lint *l, const struct dra_ask *ask)
@@ -115,6 +149,9 @@ static void lint_ask(struct lint *l, const struct dra_ask *ask)
         return; /* the class was warned of */
     t.failed_selector -= t.failed ? class->selector_count : 0;
     report(l, &t, ask->selector_count);
+    struct cel_guards guards = {.names = &dra_guard_names};
+    lint_guards(l, class->selectors, class->selector_count, &guards, false);
+    lint_guards(l, ask->selectors, ask->selector_count, &guards, !t.failed);
 }
 
 /* Mode All must know every device: one pool in change stops it on a node. */
