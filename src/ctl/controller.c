@@ -162,8 +162,6 @@ static void build_world(struct ctl_controller *c)
         }
         return;
     }
-    if (c->pulse != NULL)
-        ctl_pulse_forget(c->pulse);
     struct controller_world *old = c->now;
     c->now = w;
     take_maps(c);

@@ -16,8 +16,8 @@ struct ctl_pulse_options {
     struct str bearer;     /* token for it; "" = none */
     int64_t every_ns;      /* 0 = 30 s */
     int64_t lost_after_ns; /* without an answer for so long the metrics are lost; 0 = 5 rounds */
-    /* The world to join readings to; it has to last until the round's `got` has returned or
-     * ctl_pulse_forget() was called.  NULL: none is known yet, the round is left out. */
+    /* The world whose exporters are asked, and, at the round's end, the one that the readings are
+     * joined to.  NULL: none is known yet, the round is left out. */
     const struct ctl_world *(*world)(void *user);
     void (*got)(void *user, struct ctl_history *h); /* finished; freed by the pulse after it */
     void (*sync)(void *user, bool complete);        /* at the first answer, and when it changes */
@@ -28,9 +28,6 @@ struct ctl_pulse_options {
 int ctl_pulse_start(struct net_http *http, const struct ctl_pulse_options *options,
         struct ctl_pulse **ret_pulse, struct err *reterr);
 void ctl_pulse_stop(struct ctl_pulse *p); /* not from a callback; NULL is accepted */
-
-/* The world is about to go: answers on their way are joined to the next one's world. */
-void ctl_pulse_forget(struct ctl_pulse *p);
 
 struct ctl_pulse_stats {
     uint64_t rounds, asked, answered, readings;
