@@ -140,12 +140,13 @@ static void plan_load(struct ctl_plans *p, const struct kube_row *row)
     if (o->loaded)
         return;
     SCOPED(arena_scoped_free) struct arena *a = arena_new(0);
-    struct kube_item item;
+    struct kube_value status;
+    struct err e = {0};
     struct ctl_plan noted = o->plan;
     o->plan = (struct ctl_plan){0};
     o->loaded = true;
-    if (kube_item_parse(a, view.status, &item, NULL) == 0)
-        ctl_plan_read(&o->plan, item.root, wall_ns);
+    if (kube_value_parse(a, view.status, &status, &e) == 0)
+        ctl_plan_read(&o->plan, status, wall_ns);
     for (uint32_t i = 0; i < noted.step_count; i++) {
         const struct ctl_plan_step *s = &noted.steps[i];
         struct ctl_plan_news n = {.state = s->state,

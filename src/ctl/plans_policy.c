@@ -290,15 +290,11 @@ static bool write_policy(struct ctl_plans *p, const struct kube_row *row)
 {
     SCOPED(arena_scoped_free) struct arena *a = arena_new(0);
     struct condition c[2];
-    struct kube_item item;
     struct err e = {0};
     const struct policy_view view = view_of(row);
-    /* The reader of items wants an object. */
-    const char *wrapped = arena_printf(a, "{\"c\":%.*s}", STR_ARG(view.conditions));
     struct kube_value before = {0};
     conditions_of(p, row, c);
-    if (kube_item_parse(a, str_from(wrapped), &item, NULL) == 0)
-        before = kube_item_at(&item, "c");
+    (void)kube_value_parse(a, view.conditions, &before, &e);
     struct kube_value found[2] = {
             condition_find(before, c[0].type), condition_find(before, c[1].type)};
     if (is_written(found[0], &c[0], view.generation) &&
