@@ -1,7 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,7 +14,9 @@ import (
 
 	core "k8s.io/api/core/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 	corelisters "k8s.io/client-go/listers/core/v1"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 
 	"slicewright.io/testbed/internal/gfd"
@@ -242,6 +247,89 @@ func TestMIGPartedAsRecorded(t *testing.T) {
 	if _, err := s.partition(t, "compute"); err == nil {
 		t.Error("compute instances are not played: expected a refusal")
 	}
+}
+
+// mig-manager writes the state success exactly when the real mig-parted applies the config.
+func TestMIGStatesAsRecorded(t *testing.T) {
+	text := recorded(t, "mig-parted.txt")
+	s := recordedNode(t)
+	server := s.serveNode(t)
+	defer server.Close()
+	configs := cache.NewIndexer(cache.MetaNamespaceKeyFunc, cache.Indexers{})
+	file := &core.ConfigMap{Data: map[string]string{"config.yaml": recorded(t, "mig-parted.yaml")}}
+	file.Namespace, file.Name = operatorNamespace, "configs"
+	if err := configs.Add(file); err != nil {
+		t.Fatal(err)
+	}
+	s.configLister = corelisters.NewConfigMapLister(configs)
+	s.policy.MIGManager.Config.Name = "configs"
+	s.ctx = t.Context()
+	manager := &core.Pod{Status: core.PodStatus{Phase: core.PodRunning}}
+	manager.Namespace = operatorNamespace
+	manager.Labels = map[string]string{"app": "nvidia-mig-manager"}
+	s.pods = []*core.Pod{manager}
+
+	s.object.Labels["nvidia.com/gpu.deploy.device-plugin"] = "true"
+	for _, name := range []string{
+		"off", "all-1g.5gb", "mixed", "zero", "too-many", "some", "unknown",
+	} {
+		apply, rest := afterCommand(t, text, "apply -c "+name)
+		export, _ := afterCommand(t, rest, "export ")
+		want := "failed"
+		if strings.Contains(apply, "applied successfully") {
+			want = "success"
+		}
+		s.object.Labels[migConfigLabel] = name
+		for begun := false; !begun || s.n.manager.phase != migIdle; begun = true {
+			s.wake.at = time.Time{}
+			if err := s.stepMIGManager(); err != nil {
+				t.Fatal(err)
+			}
+			if s.n.manager.phase == migWaitPods &&
+				s.object.Labels["nvidia.com/gpu.deploy.device-plugin"] != paused {
+				t.Errorf("%s: the plugin is not paused", name)
+			}
+			s.now = s.now.Add(time.Minute)
+		}
+		if got := s.object.Labels[migStateLabel]; got != want {
+			t.Errorf("state after %s: %s: expected %s", name, got, want)
+		}
+		if got := s.object.Labels["nvidia.com/gpu.deploy.device-plugin"]; got != "true" {
+			t.Errorf("device-plugin after %s: %s: expected true", name, got)
+		}
+		if got := s.exported(); got != export {
+			t.Errorf("export after %s:\n%sexpected\n%s", name, got, export)
+		}
+	}
+}
+
+// serveNode is an API server that takes merge patches of the node's metadata.
+func (s *scene) serveNode(t *testing.T) *httptest.Server {
+	server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
+		patch := struct {
+			Metadata struct {
+				Labels map[string]*string `json:"labels"`
+			} `json:"metadata"`
+		}{}
+		if err := json.NewDecoder(in.Body).Decode(&patch); err != nil || in.Method != http.MethodPatch {
+			http.Error(out, "expected a merge patch", http.StatusBadRequest)
+			return
+		}
+		for key, value := range patch.Metadata.Labels {
+			delete(s.object.Labels, key)
+			if value != nil {
+				s.object.Labels[key] = *value
+			}
+		}
+		out.Header().Set("Content-Type", "application/json")
+		_, _ = out.Write([]byte(`{"kind": "Node", "apiVersion": "v1"}`))
+	}))
+	client, err := kubernetes.NewForConfig(&rest.Config{Host: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.client = client
+	return server
 }
 
 // afterCommand returns the output of a command of a recording and what follows it.
