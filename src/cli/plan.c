@@ -456,18 +456,18 @@ static void on_step(void *user, const struct core_recording_step *step)
 }
 
 /* A check of the core that fails on what others did: nothing of it is ours, but users should know.
- */
+ * Nodes that are booked twice were found before, each by name. */
 static void note_violation(struct job *j, const struct ctl_observation *o)
 {
-    if (o->violation == NULL)
+    if (o->violation == NULL ||
+            strcmp(o->violation, core_reason_name(CORE_REASON_CHECK_DOUBLE_OFFER)) == 0)
         return;
     uint32_t node = map_u64_find(&j->world.node_by_uid, o->violation_uid);
     const char *subject = node == MAP_NONE ? "cluster"
                                            : arena_printf(j->a, "node %.*s",
                                                      STR_ARG(j->world.nodes[node].node.name));
     ctl_world_find(&j->world, CTL_FINDING_WARNING, subject, o->violation,
-            "it was switched while pods were on its GPUs: a GPU that one of them holds is offered "
-            "again; drain the node");
+            "a check that never fails where one controller is at work: somebody else changed it");
 }
 
 static int observe(struct job *j, struct ctl_observation *ret_observation, struct err *reterr)

@@ -205,6 +205,51 @@ static void find_autoscaler(struct world_builder *b)
             "and let a group's template carry the pool label");
 }
 
+static bool offers(const struct core_node_fact *f, enum model_resource_kind kind)
+{
+    for (uint32_t i = 0; i < f->allocatable_count; i++) {
+        if (f->allocatable[i].resource.kind == kind && f->allocatable[i].count > 0)
+            return true;
+    }
+    return false;
+}
+
+/* Device ids with and without replicas are different ids to kubelet: switched while pods held GPUs,
+ * a node offers those again.  Whoever did it, its users should know. */
+static void find_double_booked(struct world_builder *b)
+{
+    struct ctl_world *w = b->w;
+    struct double_booked {
+        uint32_t pods;
+        struct str first;
+        bool shared; /* what the pods hold */
+    } *nodes = ARENA_ARRAY(w->a, struct double_booked, (size_t)w->node_count + 1);
+    for (uint32_t i = 0; i < w->pod_count; i++) {
+        const struct core_pod_fact *p = &w->pods[i].pod;
+        uint32_t n = map_u64_find(&w->node_by_uid, p->node);
+        bool shared = p->resource.kind == MODEL_RESOURCE_GPU_SHARED;
+        if (n == MAP_NONE || p->phase == CORE_POD_ENDED ||
+                (!shared && p->resource.kind != MODEL_RESOURCE_GPU) ||
+                !offers(&w->nodes[n].node, shared ? MODEL_RESOURCE_GPU : MODEL_RESOURCE_GPU_SHARED))
+            continue;
+        if (nodes[n].pods++ == 0)
+            nodes[n] = (struct double_booked){1, p->name, shared};
+    }
+    for (uint32_t n = 0; n < w->node_count; n++) {
+        const struct double_booked *d = &nodes[n];
+        if (d->pods == 0)
+            continue;
+        ctl_world_find(w, CTL_FINDING_WARNING,
+                arena_printf(w->a, "node %.*s", STR_ARG(w->nodes[n].node.name)),
+                arena_printf(w->a, "it offers %s GPUs while %u pod%s (%.*s) hold%s %s ones",
+                        d->shared ? "whole" : "shared", d->pods, d->pods == 1 ? "" : "s",
+                        STR_ARG(d->first), d->pods == 1 ? "s" : "", d->shared ? "shared" : "whole"),
+                "it was switched with pods on its GPUs, and GPUs that they hold are given to "
+                "others "
+                "as well: drain it");
+    }
+}
+
 int ctl_world_build(struct arena *a, const struct ctl_snapshot *s,
         const struct ctl_world_options *options, struct ctl_world *ret_world, struct err *reterr)
 {
@@ -224,6 +269,7 @@ int ctl_world_build(struct arena *a, const struct ctl_snapshot *s,
     add_configs(&b);
     find_operator(&b);
     find_autoscaler(&b);
+    find_double_booked(&b);
     for (enum ctl_kind k = 0; k < CTL_KIND_COUNT; k++) {
         if (!options->seen[k]) {
             ctl_world_find(w, CTL_FINDING_UNSEEN, ctl_kind_info(k)->plural,

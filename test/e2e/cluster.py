@@ -72,9 +72,9 @@ def state(node):
     return next(n for n in states() if n["node"] == node)
 
 
-def fetch(url):
+def fetch(url, seconds=30):
     """The text behind a URL."""
-    with urllib.request.urlopen(url, timeout=30) as reply:
+    with urllib.request.urlopen(url, timeout=seconds) as reply:
         return reply.read().decode()
 
 

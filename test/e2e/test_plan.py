@@ -83,7 +83,10 @@ def test_what_is_not_ours_is_left_alone_with_the_reason():
 
 
 def test_a_node_that_somebody_else_shares_is_left_alone():
-    """Time-slicing without our mark is somebody's hand."""
+    """Time-slicing without our mark is somebody's hand; done with a pod on a GPU it books that GPU
+    twice, which is said."""
+    cluster.apply(cluster.pod("holder", "l4-7", "nvidia.com/gpu"))
+    eventually("holder has a GPU", lambda: bool(cluster.devices("holder")))
     kubectl("patch", "configmap", "device-plugin-config", "-n", cluster.OPERATOR_NAMESPACE,
             "--type=merge", "-p", json.dumps({"data": {"by-hand": "version: v1\nsharing:\n"
                 "  timeSlicing:\n    renameByDefault: true\n"
@@ -91,9 +94,17 @@ def test_a_node_that_somebody_else_shares_is_left_alone():
     cluster.label("l4-7", device_plugin__config="by-hand")
     eventually("shared", lambda: cluster.allocatable("l4-7", "nvidia.com/gpu.shared"), 12)
     eventually("labels", lambda: cluster.node_labels("l4-7")["nvidia.com/gpu.replicas"], "3")
-    row = left(plan("--metrics", "none"), "Node l4-7")
+    found = plan("--metrics", "none")
+    row = left(found, "Node l4-7")
     equal("reason", row["reason"], "guard-foreign-owner")
     equal("why", row["why"], "time-slicing x 3, set up by somebody else")
+    told = [row["text"] for row in found["warnings"] if row["subject"] == "node l4-7"]
+    equal("booked twice", told,
+          ["it offers shared GPUs while 1 pod (default/holder) holds whole ones"])
+    kubectl("delete", "pod", "holder", "--wait=false")
+    eventually("nobody is told of", lambda: [
+        row["subject"] for row in plan("--metrics", "none")["warnings"]
+        if row["subject"] == "node l4-7"], [])
 
 
 def test_plan_changes_nothing():
@@ -166,6 +177,28 @@ def test_lint_live_reads_what_the_nodes_read():
     equal("says what to write", "resources" in errors[0].get("instead", ""), True)
 
 
+def test_lint_live_reads_what_nodes_choose():
+    """Labels that name a config which is not there: node, label, name and what there is."""
+    wanted = {
+        "node/l4-6": ("plugin-label", "label nvidia.com/device-plugin.config: 'no-such-key'"),
+        "node/a30-3": ("mig-label", "label nvidia.com/mig.config: 'all-1g.6gbb'"),
+    }
+    cluster.label("l4-6", device_plugin__config="no-such-key")
+    cluster.label("a30-3", mig__config="all-1g.6gbb")
+    try:
+        code, out, err = run("lint", "--live", "-o", "json", kubeconfig=account())
+    finally:
+        cluster.label("l4-6", device_plugin__config=None)
+        cluster.label("a30-3", mig__config="all-disabled")
+    equal(f"exit code: {err}", code, 1)
+    found = {one["file"]: one for one in json.loads(out) if one["severity"] == "error"}
+    equal("objects", set(found), set(wanted))
+    for name, (rule, text) in wanted.items():
+        equal(f"rule of {name}", found[name]["rule"], rule)
+        equal(f"{name}: {found[name]['message']}", found[name]["message"].startswith(text), True)
+    equal("what there is", found["node/a30-3"]["instead"], "all-1g.6gb")
+
+
 # -- each rule of the role -------------------------------------------------------------------------
 
 RULES = [(kind, group, resource) for kind, rules in (
@@ -174,6 +207,16 @@ RULES = [(kind, group, resource) for kind, rules in (
                      ("batch", "jobs"), ("batch", "cronjobs"), ("policy", "poddisruptionbudgets"),
                      ("nvidia.com", "clusterpolicies"), ("resource.k8s.io", "resourceslices"))),
     ("role", (("", "configmaps"),))) for group, resource in rules]
+
+
+def test_each_rule_of_the_role_has_a_test():
+    """What the role allows is what is taken away below, one after the other."""
+    account()
+    allowed = {(kind, group, resource)
+               for kind, place in (("clusterrole", []), ("role", ["-n", cluster.OPERATOR_NAMESPACE]))
+               for rule in json.loads(kubectl("get", kind, ROLE, *place, "-o", "json"))["rules"]
+               for group in rule["apiGroups"] for resource in rule["resources"]}
+    equal("rules", allowed, set(RULES))
 
 
 def without(kind, group, resource):

@@ -402,6 +402,58 @@ static void names_of_pods_tell_owners(void **state)
     cluster_free(c);
 }
 
+/* Whole GPUs that pods hold while the node offers shared ones: found, whoever switched it; so is
+ * the other way round, and nothing where only one kind is offered. */
+static void nodes_booked_twice_are_found(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *whole, *shared, *asks, *phase;
+        const char *want; /* NULL: nothing is found */
+    } cases[] = {
+            {"a", "0", "8", "nvidia.com/gpu", "Running",
+                    "it offers shared GPUs while 1 pod (ml/a) holds whole ones"},
+            {"b", "2", "0", "nvidia.com/gpu.shared", "Running",
+                    "it offers whole GPUs while 1 pod (ml/b) holds shared ones"},
+            {"c", "2", "0", "nvidia.com/gpu", "Running", NULL},
+            {"d", "0", "8", "nvidia.com/gpu.shared", "Running", NULL},
+            {"e", "0", "8", "nvidia.com/gpu", "Succeeded", NULL},
+    };
+    struct cluster *c = cluster_new();
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *n = cases[i].name;
+        buf_printf(&c->text,
+                "{\"kind\":\"Node\",\"metadata\":{\"name\":\"%s\",\"uid\":\"node-%s\",\"labels\":{"
+                "\"nvidia.com/gpu.product\":\"NVIDIA-A100-SXM4-40GB\",\"nvidia.com/gpu.count\":"
+                "\"2\"}},\"status\":{\"allocatable\":{\"cpu\":\"64\",\"memory\":\"256Gi\","
+                "\"nvidia.com/gpu\":\"%s\",\"nvidia.com/gpu.shared\":\"%s\"}}}\n",
+                n, n, cases[i].whole, cases[i].shared);
+        buf_printf(&c->text,
+                "{\"kind\":\"Pod\",\"metadata\":{\"namespace\":\"ml\",\"name\":\"%s\",\"uid\":"
+                "\"pod-%s\"},\"spec\":{\"nodeName\":\"%s\",\"containers\":[{\"name\":\"c\","
+                "\"image\":\"x\",\"resources\":{\"limits\":{\"%s\":\"1\"}}}]},"
+                "\"status\":{\"phase\":\"%s\",\"startTime\":\"2023-11-01T00:00:00Z\"}}\n",
+                n, n, n, cases[i].asks, cases[i].phase);
+    }
+    build(c);
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *found = NULL;
+        for (uint32_t f = 0; f < c->w.finding_count; f++) {
+            const struct ctl_finding *one = &c->w.findings[f];
+            if (strncmp(one->subject, "node ", 5) == 0 &&
+                    strcmp(one->subject + 5, cases[i].name) == 0)
+                found = one->text;
+        }
+        if (cases[i].want == NULL) {
+            assert_null(found);
+        } else {
+            assert_non_null(found);
+            assert_string_equal(found, cases[i].want);
+        }
+    }
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -418,6 +470,7 @@ int main(void)
             cmocka_unit_test(unseen_budgets_allow_nothing),
             cmocka_unit_test(declarations_are_read),
             cmocka_unit_test(names_of_pods_tell_owners),
+            cmocka_unit_test(nodes_booked_twice_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
