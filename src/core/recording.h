@@ -64,4 +64,11 @@ int core_recording_step_parse(
 /* Appends one fact as it stands in a recording: for showing what was edited. */
 void core_recording_fact_write(const struct core_fact *f, struct buf *out);
 
+/* A hash of what a recording holds of the fact but its source, version and time: two facts of an
+ * object that say the same hash the same.  Not for samples and policies. */
+uint64_t core_recording_fact_hash(const struct core_fact *f);
+
+/* Makes the fact's texts copies in `a`. */
+void core_recording_fact_own(struct arena *a, struct core_fact *f);
+
 #endif

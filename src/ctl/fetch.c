@@ -115,12 +115,10 @@ static void got_config(void *user, const struct kube_answer *answer)
     (void)arena_free(a);
 }
 
-/* Where NVIDIA's DaemonSets are. */
-static struct str operator_namespace(
-        const struct ctl_snapshot *s, const struct ctl_fetch_options *options)
+struct str ctl_operator_namespace(const struct ctl_snapshot *s, const char *given)
 {
-    if (options->operator_namespace != NULL)
-        return str_from(options->operator_namespace);
+    if (given != NULL)
+        return str_from(given);
     for (uint32_t i = 0; i < s->workload_count; i++) {
         const struct ctl_workload *w = &s->workloads[i];
         if (w->kind == CTL_DAEMONSETS && str_starts(w->name, STR_LIT("nvidia-device-plugin")))
@@ -134,7 +132,7 @@ static int ask_configs(struct fetch *f, struct kube_client *client,
 {
     const struct str names[CONFIG_MAPS] = {
             f->s->operator.plugin_config, f->s->operator.mig_config };
-    struct str ns = operator_namespace(f->s, options);
+    struct str ns = ctl_operator_namespace(f->s, options->operator_namespace);
     for (unsigned i = 0; i < CONFIG_MAPS; i++) {
         char path[PATH_BYTES];
         struct kube_request *request;

@@ -27,4 +27,8 @@ int ctl_fetch(struct kube_client *client, struct ctl_snapshot *s,
         const struct ctl_fetch_options *options, struct ctl_fetch_result *ret_result,
         struct err *reterr);
 
+/* Where the operator's ConfigMaps are: `given`, or, when that is NULL, where the snapshot shows
+ * NVIDIA's DaemonSets. */
+struct str ctl_operator_namespace(const struct ctl_snapshot *s, const char *given);
+
 #endif

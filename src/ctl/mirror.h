@@ -43,9 +43,9 @@ bool ctl_mirror_synced(const struct ctl_mirror *m, enum core_source source);
 int ctl_mirror_snapshot(struct ctl_mirror *m, struct ctl_snapshot **ret_snapshot,
         struct ctl_fetch_result *ret_result, struct err *reterr);
 
-/* The newest resourceVersion known of an object, as text for a precondition ("" when it is not
- * there), for a write that found an older one.  Nodes: namespace "". */
-struct str ctl_mirror_version(
+/* The newest resourceVersion known of an object, 0 when it is not there or nothing is kept of it.
+ * Nodes: namespace "". */
+uint64_t ctl_mirror_version(
         const struct ctl_mirror *m, enum ctl_kind kind, struct str namespace, struct str name);
 
 struct ctl_mirror_stats {

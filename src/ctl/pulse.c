@@ -1,8 +1,11 @@
-/* ctl/pulse.c - see pulse.h.  Below the purity line. */
+/* ctl/pulse.c - see pulse.h.  Below the purity line; on the loop.
+ *
+ * What answers say is kept in words until the round ends, and joined to the world that is known
+ * then: worlds come and go faster than slow exporters answer. */
 #include "ctl/pulse.h"
 
-#include "base/arena.h"
 #include "base/num.h"
+#include "ctl/readings-priv.h"
 #include "net/fetch.h"
 #include "os/clock.h"
 #include "os/log.h"
@@ -12,218 +15,262 @@
 #include <errno.h>
 #include <string.h>
 
-enum { ROUNDS_TILL_LOST = 5, EXPORTER_PARALLEL = 32, TARGETS_MAX = 1 << 20 };
+enum { PARALLEL = 64, ROUNDS_UNTIL_LOST = 5 };
 
-static const size_t ROUND_BYTES_MAX = (size_t)2 << 30;
-static const int64_t EVERY_NS = 30 * NUM_NS_PER_SECOND, TIMEOUT_NS = 10 * NUM_NS_PER_SECOND,
-                     WINDOW_MORE_NS = 60 * NUM_NS_PER_SECOND;
+static const int64_t EVERY_NS = 30 * NUM_NS_PER_SECOND;
+static const int64_t EXPORTER_TIMEOUT_NS = 5 * NUM_NS_PER_SECOND;
+static const int64_t NO_WORLD_NS = NUM_NS_PER_SECOND; /* until the next look for one */
 
-/* One endpoint of a round and what it said.  Texts wait until all are there: the world that they
- * are joined to is the one of the round's end. */
-struct asked {
-    struct str node; /* of an exporter */
-    struct str text; /* "" = no answer */
+/* What one endpoint said. */
+struct answer {
+    struct str node;    /* of the exporter */
+    const char *metric; /* of Prometheus; NULL = an exporter's */
     int64_t wall_ns;
+    union {
+        struct nvidia_dcgm scrape;
+        struct net_prom prom;
+    };
 };
 
 struct ctl_pulse {
     struct net_http *http;
     struct os_loop *loop;
-    struct ctl_pulse_options o;
-    struct arena *own; /* the options' texts */
-    struct os_timer timer;
-    struct net_fetch *fetch; /* NULL = no round runs */
-    struct arena *round;
-    struct asked *asked;
-    uint32_t count, answered;
-    int64_t begun_ns, answer_mono_ns; /* answer: of the last round that had one */
+    struct ctl_pulse_options options; /* texts in `a` */
+    struct arena *a;
+    struct os_timer tick;
+    struct net_fetch *fetch; /* NULL = no round is under way */
+    struct arena *round;     /* its answers */
+    struct str *nodes;       /* by target */
+    struct answer *answers;
+    uint32_t target_count, taken, answer_count;
+    uint32_t first; /* exporter that the next round begins with */
+    int64_t answered_mono_ns;
     bool told, complete;
-    const char *why; /* of the first of the round that did not answer */
+    struct err why; /* the last thing that went wrong */
     struct ctl_pulse_stats stats;
 };
 
-static int64_t every_ns(const struct ctl_pulse *p)
-{
-    return p->o.every_ns > 0 ? p->o.every_ns : EVERY_NS;
-}
+/* -- the end of a round -------------------------------------------------------------------------
+ */
 
-static void tell(struct ctl_pulse *p, bool complete)
+static void tell_sync(struct ctl_pulse *p, bool complete)
 {
     if (p->told && p->complete == complete)
         return;
+    if (!complete)
+        os_log_warn("pulse", "no readings of GPUs", OS_LOG_CSTR("why", p->why.text));
+    if (complete && p->told)
+        os_log_info("pulse", "readings of GPUs again");
     p->told = true;
     p->complete = complete;
-    if (!complete) {
-        os_log_warn("pulse", "readings are lost",
-                OS_LOG_CSTR("why", p->why != NULL ? p->why : "no exporter is known"));
-    }
-    p->o.sync(p->o.user, complete);
+    p->options.sync(p->options.user, complete);
 }
 
-/* -- joining ------------------------------------------------------------------------------------
- */
-
-static void join_scrape(
-        struct ctl_history *h, const struct asked *x, struct arena *a, struct err *reterr)
+static int join(struct ctl_history *h, const struct answer *x, struct err *reterr)
 {
-    struct nvidia_dcgm scrape;
-    if (nvidia_dcgm_parse(a, x->text, &scrape, reterr) == 0) {
-        (void)ctl_history_add_scrape(
-                h, &scrape, map_str_find(&h->w->node_index, x->node), x->wall_ns, reterr);
-    }
+    if (x->metric != NULL)
+        return ctl_history_add_prom(h, x->metric, &x->prom, reterr);
+    uint32_t node = map_str_find(&h->w->node_index, x->node);
+    return ctl_history_add_scrape(h, &x->scrape, node, x->wall_ns, reterr);
 }
 
-static void join_prom(struct ctl_history *h, uint32_t metric, const struct asked *x,
-        struct arena *a, struct err *reterr)
-{
-    struct net_prom answer;
-    if (net_prom_parse(a, x->text, &answer, reterr) == 0)
-        (void)ctl_history_add_prom(h, ctl_history_metrics[metric], &answer, reterr);
-}
-
-/* What came in becomes a history of the world as it is now. */
 static void hand_over(struct ctl_pulse *p, const struct ctl_world *w)
 {
     struct ctl_history *h = ctl_history_new(w);
-    struct arena *a = arena_new(ROUND_BYTES_MAX);
-    uint32_t unread = 0;
-    struct err first = {0};
-    for (uint32_t i = 0; i < p->count; i++) {
-        struct err e = {0};
-        if (p->asked[i].text.len == 0)
-            continue;
-        arena_reset(a);
-        if (p->o.prometheus.len > 0) {
-            join_prom(h, i, &p->asked[i], a, &e);
-        } else {
-            join_scrape(h, &p->asked[i], a, &e);
-        }
-        if (e.code != 0 && unread++ == 0)
-            first = e;
-    }
-    if (unread > 0) {
-        os_log_warn("pulse", "answers that could not be read", OS_LOG_U64("count", unread),
-                OS_LOG_CSTR("first", first.text));
-    }
+    int rc = 0;
+    for (uint32_t i = 0; i < p->answer_count && rc == 0; i++)
+        rc = join(h, &p->answers[i], &p->why);
+    if (rc < 0)
+        os_log_warn("pulse", "readings left out", OS_LOG_CSTR("why", p->why.text));
     ctl_history_finish(h);
-    p->stats.readings += h->count;
-    p->o.got(p->o.user, h);
+    if (h->count > 0) {
+        p->answered_mono_ns = os_loop_now_ns(p->loop);
+        p->stats.last_wall_ns = os_clock_wall_ns();
+        p->stats.readings += h->count;
+        p->options.got(p->options.user, h);
+        tell_sync(p, true);
+    } else {
+        (void)err_set(&p->why, -ENODATA, "%u answers, none with a reading of a GPU that is known",
+                p->answer_count);
+    }
     (void)ctl_history_free(h);
+}
+
+static void end_round(struct ctl_pulse *p)
+{
+    const struct ctl_world *w = p->options.world(p->options.user);
+    uint32_t exporters = p->target_count;
+    p->fetch = NULL;
+    if (p->taken < p->target_count || p->answer_count < p->target_count) {
+        os_log_debug("pulse", "not all answered", OS_LOG_U64("asked", p->target_count),
+                OS_LOG_U64("answered", p->answer_count), OS_LOG_CSTR("why", p->why.text));
+    }
+    /* Whom there was no time for is first in the next round. */
+    p->first = exporters == 0 ? 0 : (p->first + p->taken) % exporters;
+    if (w != NULL && p->answer_count > 0)
+        hand_over(p, w);
+    p->target_count = p->answer_count = 0;
+}
+
+/* -- answers ------------------------------------------------------------------------------------
+ */
+
+static struct answer *answer_add(struct ctl_pulse *p)
+{
+    p->stats.answered++;
+    struct answer *x = &p->answers[p->answer_count++];
+    *x = (struct answer){.wall_ns = os_clock_wall_ns()};
+    return x;
+}
+
+/* A scrape's rows with their texts in the round's arena; what else parsing took is not kept. */
+static struct nvidia_dcgm keep_rows(struct arena *a, const struct nvidia_dcgm *from)
+{
+    struct nvidia_dcgm_row *rows = ARENA_ARRAY(a, struct nvidia_dcgm_row, from->count + 1);
+    for (uint32_t i = 0; i < from->count; i++) {
+        struct nvidia_dcgm_row *r = &rows[i];
+        *r = from->rows[i];
+        struct str *texts[] = {&r->uuid, &r->model, &r->host, &r->gi_profile, &r->pod_namespace,
+                &r->pod, &r->container, &r->pod_uid, &r->vgpu};
+        for (unsigned t = 0; t < sizeof texts / sizeof texts[0]; t++)
+            *texts[t] = texts[t]->len > 0 ? arena_str(a, *texts[t]) : (struct str){0};
+    }
+    return (struct nvidia_dcgm){.count = from->count, .rows = rows};
+}
+
+static void got_scrape(void *user, uint32_t target, struct str text, const struct err *err)
+{
+    struct ctl_pulse *p = user;
+    struct nvidia_dcgm scrape;
+    p->taken++;
+    if (err != NULL) {
+        p->why = *err;
+        return;
+    }
+    struct arena *a = arena_new((size_t)1 << 30);
+    if (nvidia_dcgm_parse(a, text, &scrape, &p->why) < 0) {
+        (void)err_wrap(&p->why, "exporter of node %.*s", STR_ARG(p->nodes[target]));
+    } else {
+        struct answer *x = answer_add(p);
+        x->node = p->nodes[target];
+        x->scrape = keep_rows(p->round, &scrape);
+    }
     (void)arena_free(a);
 }
 
-/* -- rounds -------------------------------------------------------------------------------------
+static void got_prom(void *user, uint32_t target, struct str text, const struct err *err)
+{
+    struct ctl_pulse *p = user;
+    struct net_prom prom;
+    p->taken++;
+    /* Its own words, where it has some, say more than a status. */
+    int rc = err == NULL || text.len > 0 ? net_prom_parse(p->round, text, &prom, &p->why)
+                                         : err->code;
+    if (err != NULL && rc != -EREMOTEIO && rc != -EMSGSIZE) {
+        p->why = *err;
+    } else if (rc == 0) {
+        struct answer *x = answer_add(p);
+        x->metric = ctl_history_metrics[target];
+        x->prom = prom;
+    }
+}
+
+static void ended(void *user)
+{
+    end_round(user);
+}
+
+/* -- a round ------------------------------------------------------------------------------------
  */
 
-static void got(void *user, uint32_t target, struct str text, const struct err *err)
+/* A round's lists, in its arena. */
+static struct net_fetch_target *targets_new(struct ctl_pulse *p, uint32_t count)
 {
-    struct ctl_pulse *p = user;
-    if (err != NULL) {
-        if (p->why == NULL)
-            p->why = arena_printf(p->round, "%s", err->text);
-        return;
-    }
-    if (!arena_fits(p->round, text.len + 1, 1))
-        return;
-    p->asked[target].text = arena_str(p->round, text);
-    p->asked[target].wall_ns = os_clock_wall_ns();
-    p->answered++;
+    p->target_count = count;
+    p->taken = p->answer_count = 0;
+    p->nodes = ARENA_ARRAY(p->round, struct str, count + 1);
+    p->answers = ARENA_ARRAY(p->round, struct answer, count + 1);
+    return ARENA_ARRAY(p->round, struct net_fetch_target, count + 1);
 }
 
-static void done(void *user)
+static void ask(struct ctl_pulse *p, struct net_fetch_spec *spec)
 {
-    struct ctl_pulse *p = user;
-    const struct ctl_world *w = p->o.world(p->o.user);
-    int64_t now_ns = os_loop_now_ns(p->loop);
-    int64_t limit = p->o.lost_after_ns > 0 ? p->o.lost_after_ns : ROUNDS_TILL_LOST * every_ns(p);
-    p->fetch = NULL;
-    p->stats.answered += p->answered;
-    if (p->answered > 0) {
-        p->answer_mono_ns = now_ns;
-        p->stats.last_wall_ns = os_clock_wall_ns();
-    }
-    if (p->answered > 0 && w != NULL)
-        hand_over(p, w);
-    if (p->answered > 0) {
-        tell(p, true);
-    } else if (now_ns - p->answer_mono_ns >= limit) {
-        tell(p, false);
-    }
-    os_loop_timer_set(p->loop, &p->timer, num_max_i64(p->begun_ns + every_ns(p), now_ns));
-}
-
-static void add_exporters(
-        struct ctl_pulse *p, const struct ctl_snapshot *s, struct net_fetch_target *targets)
-{
-    for (uint32_t i = 0; i < p->count; i++) {
-        const struct ctl_exporter *x = &s->exporters[i];
-        bool v6 = memchr(x->ip.ptr, ':', x->ip.len) != NULL;
-        p->asked[i].node = arena_str(p->round, x->node);
-        targets[i].url = str_from(arena_printf(p->round, "http://%s%.*s%s:9400/metrics",
-                v6 ? "[" : "", STR_ARG(x->ip), v6 ? "]" : ""));
+    spec->target_count = p->target_count;
+    spec->parallel = PARALLEL;
+    spec->done = ended;
+    spec->user = p;
+    p->stats.rounds++;
+    p->stats.asked += p->target_count;
+    if (net_fetch_start(p->http, spec, &p->fetch, &p->why) < 0) {
+        p->fetch = NULL;
+        os_log_warn("pulse", "cannot ask", OS_LOG_CSTR("why", p->why.text));
     }
 }
 
-/* Samples with their own times, of a span that covers the last round: an instant value would carry
- * the time of the question and look fresh for five minutes. */
-static void add_queries(struct ctl_pulse *p, struct net_fetch_target *targets)
+static void ask_prometheus(struct ctl_pulse *p)
 {
-    long long window = (every_ns(p) + WINDOW_MORE_NS) / NUM_NS_PER_SECOND;
-    for (uint32_t i = 0; i < p->count; i++) {
+    uint32_t count = 0;
+    while (ctl_history_metrics[count] != NULL)
+        count++;
+    struct net_fetch_target *targets = targets_new(p, count);
+    for (uint32_t i = 0; i < count; i++) {
         struct buf url = BUF_INIT(NET_URL_BYTES_MAX);
-        net_prom_query_url(&url, p->o.prometheus,
-                str_from(arena_printf(p->round, "%s[%llds]", ctl_history_metrics[i], window)), 0);
+        net_prom_query_url(&url, p->options.prometheus, str_from(ctl_history_metrics[i]), 0);
         targets[i] = (struct net_fetch_target){.url = arena_str(p->round, buf_str(&url)),
-                .bearer = p->o.bearer,
+                .bearer = p->options.bearer,
                 .accept = STR_LIT("application/json")};
         buf_clear(&url);
     }
+    struct net_fetch_spec spec = {.targets = targets,
+            .timeout_ns = p->options.every_ns,
+            .bytes_max = NET_PROM_BYTES_MAX,
+            .got = got_prom};
+    ask(p, &spec);
 }
 
-static uint32_t target_count(const struct ctl_pulse *p, const struct ctl_world *w)
+static void ask_exporters(struct ctl_pulse *p, const struct ctl_snapshot *s)
 {
-    uint32_t count = 0;
-    if (p->o.prometheus.len == 0)
-        return w == NULL ? 0 : num_min_u32(w->snapshot->exporter_count, TARGETS_MAX);
-    while (ctl_history_metrics[count] != NULL)
-        count++;
-    return count;
-}
-
-static void begin_round(struct os_timer *t)
-{
-    struct ctl_pulse *p = (struct ctl_pulse *)((char *)t - offsetof(struct ctl_pulse, timer));
-    const struct ctl_world *w = p->o.world(p->o.user);
-    struct err e = {0};
-    assert(p->fetch == NULL);
-    arena_reset(p->round);
-    p->begun_ns = os_loop_now_ns(p->loop);
-    p->why = NULL;
-    p->answered = 0;
-    p->count = target_count(p, w);
-    p->stats.rounds++;
-    p->stats.asked += p->count;
-    p->asked = ARENA_ARRAY(p->round, struct asked, (size_t)p->count + 1);
-    struct net_fetch_target *targets =
-            ARENA_ARRAY(p->round, struct net_fetch_target, (size_t)p->count + 1);
-    if (p->o.prometheus.len > 0) {
-        add_queries(p, targets);
-    } else if (p->count > 0) {
-        add_exporters(p, w->snapshot, targets);
-    }
-    const struct net_fetch_spec spec = {.targets = targets,
-            .target_count = p->count,
-            .parallel = EXPORTER_PARALLEL,
-            .timeout_ns = num_min_i64(TIMEOUT_NS, every_ns(p)),
-            .got = got,
-            .done = done,
-            .user = p};
-    if (p->count > 0 && net_fetch_start(p->http, &spec, &p->fetch, &e) == 0)
+    uint32_t count = s->exporter_count;
+    if (count == 0) {
+        (void)err_set(&p->why, -ENOENT, "no pod of dcgm-exporter runs");
         return;
-    if (e.code != 0)
-        p->why = arena_printf(p->round, "%s", e.text);
-    p->fetch = NULL;
-    done(p);
+    }
+    struct net_fetch_target *targets = targets_new(p, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct ctl_exporter *x = &s->exporters[(p->first + i) % count];
+        targets[i].url = ctl_readings_url(p->round, x);
+        p->nodes[i] = arena_str(p->round, x->node);
+    }
+    struct net_fetch_spec spec = {.targets = targets,
+            .timeout_ns = num_min_i64(p->options.every_ns, EXPORTER_TIMEOUT_NS),
+            .got = got_scrape};
+    ask(p, &spec);
+}
+
+static void on_tick(struct os_timer *t)
+{
+    struct ctl_pulse *p = (struct ctl_pulse *)((char *)t - offsetof(struct ctl_pulse, tick));
+    int64_t now_ns = os_loop_now_ns(p->loop);
+    os_loop_timer_set(p->loop, &p->tick, now_ns + p->options.every_ns);
+    if (p->fetch != NULL) {
+        /* Whoever has not answered by now is left out of this round. */
+        net_fetch_cancel(p->fetch);
+        end_round(p);
+    }
+    if (p->told && now_ns - p->answered_mono_ns >= p->options.lost_after_ns)
+        tell_sync(p, false);
+    arena_reset(p->round);
+    const struct ctl_world *w = p->options.world(p->options.user);
+    if (w == NULL) {
+        os_loop_timer_set(
+                p->loop, &p->tick, now_ns + num_min_i64(p->options.every_ns, NO_WORLD_NS));
+        return;
+    }
+    if (p->options.prometheus.len > 0) {
+        ask_prometheus(p);
+    } else {
+        ask_exporters(p, w->snapshot);
+    }
 }
 
 /* -- life ---------------------------------------------------------------------------------------
@@ -233,17 +280,21 @@ int ctl_pulse_start(struct net_http *http, const struct ctl_pulse_options *optio
         struct ctl_pulse **ret_pulse, struct err *reterr)
 {
     (void)reterr;
+    assert(options->world != NULL && options->got != NULL && options->sync != NULL);
     struct ctl_pulse *p = mem_alloc(1, sizeof *p);
     p->http = http;
     p->loop = net_http_loop(http);
-    p->o = *options;
-    p->own = arena_new(1 << 20);
-    p->o.prometheus = arena_str(p->own, options->prometheus);
-    p->o.bearer = arena_str(p->own, options->bearer);
-    p->round = arena_new(ROUND_BYTES_MAX);
-    p->timer.fire = begin_round;
-    p->answer_mono_ns = os_loop_now_ns(p->loop);
-    os_loop_timer_set(p->loop, &p->timer, p->answer_mono_ns);
+    p->a = arena_new(1 << 20);
+    p->round = arena_new((size_t)4 << 30);
+    p->options = *options;
+    p->options.prometheus = arena_str(p->a, options->prometheus);
+    p->options.bearer = arena_str(p->a, options->bearer);
+    if (p->options.every_ns <= 0)
+        p->options.every_ns = EVERY_NS;
+    if (p->options.lost_after_ns <= 0)
+        p->options.lost_after_ns = ROUNDS_UNTIL_LOST * p->options.every_ns;
+    p->tick.fire = on_tick;
+    os_loop_timer_set(p->loop, &p->tick, os_loop_now_ns(p->loop));
     *ret_pulse = p;
     return 0;
 }
@@ -252,11 +303,11 @@ void ctl_pulse_stop(struct ctl_pulse *p)
 {
     if (p == NULL)
         return;
-    os_loop_timer_clear(p->loop, &p->timer);
     if (p->fetch != NULL)
         net_fetch_cancel(p->fetch);
+    os_loop_timer_clear(p->loop, &p->tick);
     (void)arena_free(p->round);
-    (void)arena_free(p->own);
+    (void)arena_free(p->a);
     mem_free(p);
 }
 

@@ -19,12 +19,14 @@ struct ctl_pulse_options {
     /* The world whose exporters are asked, and, at the round's end, the one that the readings are
      * joined to.  NULL: none is known yet, the round is left out. */
     const struct ctl_world *(*world)(void *user);
-    void (*got)(void *user, struct ctl_history *h); /* finished; freed by the pulse after it */
-    void (*sync)(void *user, bool complete);        /* at the first answer, and when it changes */
+    /* Finished, and with at least one reading; freed by the pulse after it. */
+    void (*got)(void *user, struct ctl_history *h);
+    void (*sync)(void *user, bool complete); /* after the first readings, and when it changes */
     void *user;
 };
 
-/* Starts the first round at once; texts are copied. */
+/* Starts the first round at once; texts are copied.  A round takes no longer than `every_ns`: who
+ * has not answered by then is left out of it, and asked first in the next. */
 int ctl_pulse_start(struct net_http *http, const struct ctl_pulse_options *options,
         struct ctl_pulse **ret_pulse, struct err *reterr);
 void ctl_pulse_stop(struct ctl_pulse *p); /* not from a callback; NULL is accepted */

@@ -1,4 +1,4 @@
-/* ctl/readings-priv.h - what the two ways to an exporter share. */
+/* ctl/readings-priv.h - what the ways to an exporter share. */
 #ifndef CTL_READINGS_PRIV_H
 #define CTL_READINGS_PRIV_H
 
@@ -14,5 +14,8 @@ struct ctl_readings_round {
 /* Takes an exporter's answer: its text or, `why` not NULL, none. */
 void ctl_readings_take(
         struct ctl_readings_round *r, uint32_t exporter, struct str text, const struct err *why);
+
+/* Where an exporter is asked directly; text in `a`. */
+struct str ctl_readings_url(struct arena *a, const struct ctl_exporter *x);
 
 #endif

@@ -43,6 +43,13 @@ static int wait_for(struct round *r, struct net_http *http, struct err *reterr)
 /* -- exporters ----------------------------------------------------------------------------------
  */
 
+struct str ctl_readings_url(struct arena *a, const struct ctl_exporter *x)
+{
+    bool v6 = memchr(x->ip.ptr, ':', x->ip.len) != NULL;
+    return str_from(arena_printf(a, "http://%s%.*s%s:9400/metrics", v6 ? "[" : "", STR_ARG(x->ip),
+            v6 ? "]" : ""));
+}
+
 void ctl_readings_take(
         struct ctl_readings_round *r, uint32_t exporter, struct str text, const struct err *why)
 {
@@ -83,10 +90,7 @@ int ctl_readings_scrape(struct net_http *http, struct ctl_history *h,
     }
     struct net_fetch_target *targets = mem_alloc(s->exporter_count, sizeof *targets);
     for (uint32_t i = 0; i < s->exporter_count; i++) {
-        const struct ctl_exporter *x = &s->exporters[i];
-        bool v6 = memchr(x->ip.ptr, ':', x->ip.len) != NULL;
-        targets[i].url = str_from(arena_printf(h->a, "http://%s%.*s%s:9400/metrics", v6 ? "[" : "",
-                STR_ARG(x->ip), v6 ? "]" : ""));
+        targets[i].url = ctl_readings_url(h->a, &s->exporters[i]);
     }
     const struct net_fetch_spec spec = {.targets = targets,
             .target_count = s->exporter_count,

@@ -1,5 +1,5 @@
 /* ctl/snapshot.c - see snapshot.h.  No I/O. */
-#include "ctl/snapshot.h"
+#include "ctl/snapshot-priv.h"
 
 #include "base/num.h"
 #include "ctl/names.h"
@@ -180,8 +180,8 @@ static bool contains(struct str text, const char *part)
 }
 
 /* Servers that take the memory of a GPU when they start, whatever they need of it.  The image names
- * them, or the command does. */
-static const struct {
+ * them, or the command does.  INVARIANT: no part holds one that stands before it. */
+static const struct preallocator {
     const char *part, *why;
 } preallocators[] = {
         {"vllm", "vLLM"},
@@ -194,22 +194,22 @@ static const struct {
         {"jax", "JAX"},
 };
 
-static const char *preallocator_in(struct str text)
+static const struct preallocator *preallocator_in(struct str text)
 {
     for (unsigned i = 0; i < sizeof preallocators / sizeof preallocators[0]; i++) {
         if (contains(text, preallocators[i].part))
-            return preallocators[i].why;
+            return &preallocators[i];
     }
     return NULL;
 }
 
-static const char *preallocator_in_list(struct kube_value list)
+static const struct preallocator *preallocator_in_list(struct kube_value list)
 {
     KUBE_FOREACH(it, list)
     {
-        const char *why = preallocator_in(kube_value_str(it.value));
-        if (why != NULL)
-            return why;
+        const struct preallocator *p = preallocator_in(kube_value_str(it.value));
+        if (p != NULL)
+            return p;
     }
     return NULL;
 }
@@ -229,18 +229,29 @@ static bool grows_by_choice(struct kube_value env)
     return false;
 }
 
+static const struct preallocator *preallocator_of(const struct kube_container *c)
+{
+    const struct preallocator *p = preallocator_in(c->image);
+    if (p == NULL)
+        p = preallocator_in_list(c->command);
+    if (p == NULL)
+        p = preallocator_in_list(c->args);
+    return p != NULL && !grows_by_choice(c->env) ? p : NULL;
+}
+
+const char *snapshot_preallocator(const struct kube_container *c)
+{
+    const struct preallocator *p = preallocator_of(c);
+    return p != NULL ? p->part : NULL;
+}
+
 static void see_preallocation(const struct kube_pod_spec *f, struct ctl_pod_spec *spec)
 {
     for (uint32_t i = 0; i < f->container_count; i++) {
-        const struct kube_container *c = &f->containers[i];
-        const char *why = preallocator_in(c->image);
-        if (why == NULL)
-            why = preallocator_in_list(c->command);
-        if (why == NULL)
-            why = preallocator_in_list(c->args);
-        if (why != NULL && !grows_by_choice(c->env)) {
+        const struct preallocator *p = preallocator_of(&f->containers[i]);
+        if (p != NULL) {
             spec->preallocates_seen = true;
-            spec->preallocates_why = why;
+            spec->preallocates_why = p->why;
             return;
         }
     }
@@ -321,7 +332,7 @@ static int put_node(struct ctl_snapshot *s, const struct kube_item *item, struct
     return 0;
 }
 
-static bool is_exporter(const struct kube_item *item)
+bool snapshot_is_exporter(const struct kube_item *item)
 {
     static const char *const keys[] = {"app", "app.kubernetes.io/name"};
     for (unsigned i = 0; i < sizeof keys / sizeof keys[0]; i++) {
@@ -345,21 +356,34 @@ static int put_exporter(struct ctl_snapshot *s, const struct kube_item *item,
     return 0;
 }
 
-/* A pod without GPUs counts against its node's CPU and memory, and no further. */
-static void put_other(struct ctl_snapshot *s, const struct kube_pod *p)
+bool snapshot_pod_takes_room(const struct kube_pod *p)
 {
-    if (p->spec.node.len == 0 || p->phase == KUBE_POD_SUCCEEDED || p->phase == KUBE_POD_FAILED)
-        return;
-    uint32_t i = map_str_find(&s->others, p->spec.node);
+    return p->spec.node.len > 0 && p->phase != KUBE_POD_SUCCEEDED && p->phase != KUBE_POD_FAILED;
+}
+
+void snapshot_put_other(
+        struct ctl_snapshot *s, struct str node, int64_t cpu_milli, int64_t memory_bytes)
+{
+    uint32_t i = map_str_find(&s->others, node);
     if (i == MAP_NONE) {
         uint32_t count = s->others.live_count;
         i = count;
         (void)row_add(&s->other, &count, &s->other_cap, sizeof *s->other, UINT32_MAX);
-        (void)map_str_set(&s->others, p->spec.node, i);
+        (void)map_str_set(&s->others, node, i);
     }
-    s->other[i].cpu_milli += num_min_i64(p->spec.requests.cpu_milli, INT32_MAX);
-    s->other[i].memory_bytes += num_min_i64(p->spec.requests.memory_bytes, INT64_MAX >> 24);
+    s->other[i].cpu_milli += num_min_i64(cpu_milli, INT32_MAX);
+    s->other[i].memory_bytes += num_min_i64(memory_bytes, INT64_MAX >> 24);
     s->other[i].pods++;
+}
+
+bool snapshot_asks_gpu(const struct kube_pod_spec *f)
+{
+    for (uint32_t i = 0; i < f->requests.count; i++) {
+        const struct kube_resource *r = &f->requests.list[i];
+        if (r->count > 0 && str_starts(r->name, STR_LIT("nvidia.com/")))
+            return true;
+    }
+    return f->claim_count + f->claims_beyond > 0;
 }
 
 static int put_pod(struct ctl_snapshot *s, const struct kube_item *item, struct err *reterr)
@@ -367,11 +391,14 @@ static int put_pod(struct ctl_snapshot *s, const struct kube_item *item, struct 
     struct kube_pod p;
     struct ctl_pod_spec spec;
     kube_pod_read(item, &p);
-    keep_spec(s, &p.spec, &spec);
-    if (spec.gpu_kinds == 0 && !spec.claims) {
-        put_other(s, &p);
-        return is_exporter(item) ? put_exporter(s, item, &p, reterr) : 0;
+    if (!snapshot_asks_gpu(&p.spec)) {
+        if (snapshot_pod_takes_room(&p)) {
+            snapshot_put_other(
+                    s, p.spec.node, p.spec.requests.cpu_milli, p.spec.requests.memory_bytes);
+        }
+        return snapshot_is_exporter(item) ? put_exporter(s, item, &p, reterr) : 0;
     }
+    keep_spec(s, &p.spec, &spec);
     struct ctl_pod *row = ROW_ADD(s, pod, CTL_PODS_MAX);
     if (row == NULL)
         return too_many(CTL_PODS, CTL_PODS_MAX, reterr);
@@ -395,7 +422,7 @@ static int put_pod(struct ctl_snapshot *s, const struct kube_item *item, struct 
 }
 
 /* A CronJob keeps its Jobs' template one level deeper. */
-static void read_workload(
+void snapshot_read_workload(
         enum ctl_kind kind, const struct kube_item *item, struct kube_workload *ret_workload)
 {
     kube_workload_read(item, ret_workload);
@@ -414,7 +441,7 @@ static int put_workload(struct ctl_snapshot *s, enum ctl_kind kind, const struct
     struct ctl_workload *w = ROW_ADD(s, workload, CTL_WORKLOADS_MAX);
     if (w == NULL)
         return too_many(kind, CTL_WORKLOADS_MAX, reterr);
-    read_workload(kind, item, &f);
+    snapshot_read_workload(kind, item, &f);
     w->kind = kind;
     w->namespace = keep(s, item->namespace);
     w->name = keep(s, item->name);
@@ -457,12 +484,17 @@ static int put_budget(struct ctl_snapshot *s, const struct kube_item *item, stru
     return 0;
 }
 
+bool snapshot_quota_counts(struct str resource)
+{
+    return contains(resource, "nvidia.com/");
+}
+
 static int put_quota(struct ctl_snapshot *s, const struct kube_item *item, struct err *reterr)
 {
     struct kube_quota f;
     kube_quota_read(item, &f);
     for (uint32_t i = 0; i < f.count; i++) {
-        if (!contains(f.list[i].name, "nvidia.com/"))
+        if (!snapshot_quota_counts(f.list[i].name))
             continue;
         struct ctl_quota *q = ROW_ADD(s, quota, CTL_WORKLOADS_MAX);
         if (q == NULL)
@@ -523,12 +555,17 @@ static void put_operator(struct ctl_snapshot *s, const struct kube_item *item)
     keep_tolerations(s, list, count, &o->tolerations);
 }
 
+bool snapshot_slice_counts(struct kube_value spec)
+{
+    return str_eq_c(kube_value_str(kube_value_get(spec, "driver")), "gpu.nvidia.com") &&
+           kube_value_str(kube_value_get(spec, "nodeName")).len > 0;
+}
+
 static void put_slice(struct ctl_snapshot *s, const struct kube_item *item)
 {
-    struct str driver = kube_value_str(kube_item_at(item, "spec.driver"));
-    struct str node = kube_value_str(kube_item_at(item, "spec.nodeName"));
-    if (str_eq_c(driver, "gpu.nvidia.com") && node.len > 0)
-        (void)map_str_set(&s->dra_nodes, node, 1);
+    struct kube_value spec = kube_item_at(item, "spec");
+    if (snapshot_slice_counts(spec))
+        (void)map_str_set(&s->dra_nodes, kube_value_str(kube_value_get(spec, "nodeName")), 1);
 }
 
 int ctl_snapshot_put(struct ctl_snapshot *s, enum ctl_kind kind, const struct kube_item *item,

@@ -19,6 +19,9 @@ uint32_t world_owner_of_pod(struct world_builder *b, const struct ctl_pod *p);
 void world_add_idle_owners(struct world_builder *b); /* templates with GPUs and no pod */
 void world_finish_owners(struct world_builder *b);
 
+/* True for an annotation that says something to us: of a node, an owner or a pod. */
+bool world_reads_annotation(struct str key);
+
 /* The labels of a selector that only say what every GPU node is. */
 bool world_selector_is_plain(struct str key);
 

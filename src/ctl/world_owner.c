@@ -33,6 +33,21 @@ static const struct {
         {"app.kubernetes.io/managed-by", "Helm", "Helm"},
 };
 
+bool world_reads_annotation(struct str key)
+{
+    if (str_starts(key, STR_LIT(CTL_DOMAIN)))
+        return true;
+    for (unsigned i = 0; i < sizeof queue_marks / sizeof queue_marks[0]; i++) {
+        if (str_eq_c(key, queue_marks[i].key))
+            return true;
+    }
+    for (unsigned i = 0; i < sizeof manager_marks / sizeof manager_marks[0]; i++) {
+        if (str_eq_c(key, manager_marks[i].key))
+            return true;
+    }
+    return false;
+}
+
 /* -- who owns a pod -----------------------------------------------------------------------------
  */
 

@@ -57,6 +57,7 @@ struct kube_watch {
     int64_t began_ns;
     bool no_stream; /* the server does not have it */
     bool has_told;  /* sync was called at least once */
+    int told_code;  /* of the reason that was told */
     bool expired;   /* an ERROR event said so */
     unsigned refusals;
     uint64_t events_before;
@@ -81,10 +82,11 @@ static void start_watch(struct kube_watch *w, bool with_list);
 static void tell_sync(struct kube_watch *w, enum kube_sync sync)
 {
     os_loop_timer_clear(w->loop, &w->lost);
-    if (w->sync == sync && w->has_told)
+    if (w->sync == sync && w->has_told && w->reason.code == w->told_code)
         return;
     w->sync = sync;
     w->has_told = true;
+    w->told_code = w->reason.code;
     if (w->handler.sync != NULL)
         w->handler.sync(w->handler.user, sync, &w->reason);
 }

@@ -35,7 +35,8 @@ struct kube_watch_handler {
 
     /* COMPLETE after every item of a list was reported; LOST with the reason (one line) when the
      * server cannot be followed: a watch that broke and could not be resumed within lost_after_ns,
-     * a refused list (401, 403, 404), at the start also no trust or no credentials. */
+     * a refused list (401, 403, 404), at the start also no trust or no credentials.  LOST comes
+     * again when it is for another reason (its code). */
     void (*sync)(void *user, enum kube_sync sync, const struct err *reason);
     void *user;
 };
