@@ -3,6 +3,7 @@
 
 #include "base/map.h"
 #include "base/num.h"
+#include "mig/catalog.h"
 #include "model/gpu.h"
 
 #include <assert.h>
@@ -26,6 +27,7 @@ struct seen_pod {
     uint32_t owner;
     uint16_t gpu; /* GPU table index of its first node */
     bool has_gpu;
+    uint16_t part_permille; /* of that GPU's compute that it holds: an instance has some */
     int64_t start_wall_ns, end_wall_ns; /* end 0 = lives on */
     struct sim_trace_sample *samples;   /* at_ns: wall time as yet */
     uint32_t sample_count, sample_cap;
@@ -116,6 +118,20 @@ static struct seen_pod *pod_of(struct sim_trace_facts *t, uint64_t uid)
     return i == MAP_NONE ? NULL : &t->pods[i];
 }
 
+/* What a resource holds of a GPU's compute; all of it where that is not known, so that nobody's
+ * demand is taken for less. */
+static uint16_t part_of(uint16_t gpu, const struct model_resource *r)
+{
+    const char *key = model_gpu_get(gpu)->mig_key;
+    const struct mig_model *model = key != NULL ? mig_model_find(key) : NULL;
+    struct err e;
+    unsigned profile = 0;
+    if ((r->kind != MODEL_RESOURCE_MIG && r->kind != MODEL_RESOURCE_MIG_SHARED) || model == NULL ||
+            mig_profile_find(model, str_from(r->profile), &profile, &e) < 0)
+        return 1000;
+    return (uint16_t)(model->profiles[profile].compute_slices * 1000u / model->compute_slices);
+}
+
 static int take_pod(struct sim_trace_facts *t, const struct core_now *now,
         const struct core_pod_fact *f, struct err *reterr)
 {
@@ -134,6 +150,7 @@ static int take_pod(struct sim_trace_facts *t, const struct core_now *now,
         p = &t->pods[t->pod_count];
         *p = (struct seen_pod){.name = arena_str(t->a, f->name),
                 .owner = owner,
+                .part_permille = 1000,
                 .start_wall_ns = f->created_wall_ns != 0
                                          ? num_min_i64(f->created_wall_ns, now->wall_ns)
                                          : now->wall_ns};
@@ -143,6 +160,7 @@ static int take_pod(struct sim_trace_facts *t, const struct core_now *now,
     if (!p->has_gpu && node != MAP_NONE) {
         p->gpu = t->nodes[node].fact.gpu;
         p->has_gpu = true;
+        p->part_permille = part_of(p->gpu, &f->resource);
     }
     if (f->phase == CORE_POD_ENDED && p->end_wall_ns == 0)
         p->end_wall_ns = now->wall_ns;
@@ -174,7 +192,8 @@ static int add_sample(struct sim_trace_facts *t, struct seen_pod *p,
     return 0;
 }
 
-/* Per process where that is told; else the GPU's, split among those who are on it. */
+/* Per process where that is told; else the GPU's or instance's, split among those who are on it, in
+ * terms of a whole GPU: that is what the run asks for. */
 static int take_sample(struct sim_trace_facts *t, int64_t wall_ns, const struct core_sample_fact *f,
         struct err *reterr)
 {
@@ -193,8 +212,11 @@ static int take_sample(struct sim_trace_facts *t, int64_t wall_ns, const struct 
         if (p == NULL)
             continue;
         struct sim_trace_sample s = {.at_ns = wall_ns, .memory_mib = UINT32_MAX};
-        if ((f->valid & CORE_VALID_BUSY) != 0)
-            s.busy_permille = (uint16_t)((f->busy_permille + parts - 1) / parts);
+        uint32_t of_gpu = f->scope == CORE_SAMPLE_INSTANCE ? p->part_permille : 1000;
+        if ((f->valid & CORE_VALID_BUSY) != 0) {
+            uint32_t busy = (f->busy_permille + parts - 1) / parts;
+            s.busy_permille = (uint16_t)((busy * of_gpu + 999) / 1000);
+        }
         if ((f->valid & CORE_VALID_MEMORY) != 0)
             s.memory_mib = (f->memory_used_mib + parts - 1) / parts;
         if ((f->valid & (CORE_VALID_BUSY | CORE_VALID_MEMORY)) != 0 &&

@@ -4,7 +4,7 @@
  * the readings that they had: "what would have been, had the policy been applied".  Works on
  * recordings of `plan`, `controller` and `simulate` alike. A reading of a GPU with one occupant is
  * that pod's; with several it is split evenly among them, which is all that such a reading can say
- * (ret_shared counts them). */
+ * (ret_shared counts them).  Of an instance it is that part of a GPU's that the instance has. */
 #ifndef SIM_TRACE_FACTS_H
 #define SIM_TRACE_FACTS_H
 

@@ -212,6 +212,12 @@ def test_readings_of_instances_are_joined():
         newest = samples_of(tape, node)[-56:]
         equal("places", len({(gpu, start) for gpu, start, _ in newest if start < 8}), 56)
         equal("of whom", sum(len(occupants) for _, _, occupants in newest), 3)
+        # The exporters say the same without a Prometheus between.
+        found = plan("--metrics", "exporters", "--record", tape)
+        equal("all of the exporters is joined", found["unseen"], [])
+        now = samples_of(tape, node)
+        equal("places now", len({(gpu, start) for gpu, start, _ in now if start < 8}), 56)
+        equal("of whom now", sum(len(occupants) for _, _, occupants in now), 3)
     finally:
         server.stop()
 
