@@ -46,8 +46,8 @@ static int wait_for(struct round *r, struct net_http *http, struct err *reterr)
 struct str ctl_readings_url(struct arena *a, const struct ctl_exporter *x)
 {
     bool v6 = memchr(x->ip.ptr, ':', x->ip.len) != NULL;
-    return str_from(arena_printf(a, "http://%s%.*s%s:9400/metrics", v6 ? "[" : "", STR_ARG(x->ip),
-            v6 ? "]" : ""));
+    return str_from(arena_printf(
+            a, "http://%s%.*s%s:9400/metrics", v6 ? "[" : "", STR_ARG(x->ip), v6 ? "]" : ""));
 }
 
 void ctl_readings_take(
