@@ -9,6 +9,7 @@
 static const struct cli_verb *const verbs[] = {
         &cli_verb_simulate,
         &cli_verb_plan,
+        &cli_verb_controller,
         &cli_verb_revert,
         &cli_verb_explain,
         &cli_verb_replay,

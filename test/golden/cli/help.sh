@@ -35,6 +35,7 @@ check() {
 check help --help
 check simulate simulate --help
 check plan plan --help
+check controller controller --help
 check explain explain --help
 check replay replay --help
 check revert revert --help
