@@ -63,7 +63,8 @@ static int world_new(
         struct ctl_world_options o = {.policy = judging_policy(c),
                 .prices = c->o.prices,
                 .price_default = c->o.price_default,
-                .wall_ns = os_clock_wall_ns()};
+                .wall_ns = os_clock_wall_ns(),
+                .resting_owners = true};
         memcpy(o.seen, w->seen.seen, sizeof o.seen);
         memcpy(o.why, w->seen.why, sizeof o.why);
         rc = ctl_world_build(w->a, w->snapshot, &o, &w->w, reterr);

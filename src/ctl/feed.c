@@ -24,7 +24,11 @@ struct told {
     uint32_t text_len;
     char *text;                   /* owned */
     const struct core_fact *fact; /* of a node: the last one told, in the feed's arena `nodes` */
+    int64_t *read_wall_ns; /* of a node: the newest reading told of each device; owned, or NULL */
 };
+
+/* A GPU's instances by their first unit, and the whole GPU. */
+enum { DEVICES_A_GPU = 17, DEVICES_MAX = CORE_GPUS_MAX * DEVICES_A_GPU };
 
 struct table {
     struct told *rows;
@@ -38,7 +42,6 @@ struct ctl_feed {
     struct map_u64 frozen;                       /* nodes */
     struct arena *nodes;                         /* what was told of them last */
     uint64_t version, round;
-    int64_t reading_wall_ns; /* of the newest that was told */
     struct core_fact *facts;
     uint32_t fact_count, fact_cap;
     bool taken;          /* the facts were handed out: the next one begins anew */
@@ -55,8 +58,10 @@ struct ctl_feed *ctl_feed_new(void)
 
 static void table_clear(struct table *t)
 {
-    for (uint32_t i = 0; i < t->count; i++)
+    for (uint32_t i = 0; i < t->count; i++) {
         mem_free(t->rows[i].text);
+        mem_free(t->rows[i].read_wall_ns);
+    }
     mem_free(t->rows);
     map_u64_clear(&t->index);
     *t = (struct table){0};
@@ -81,13 +86,12 @@ void ctl_feed_restart(struct ctl_feed *f)
     for (unsigned i = 0; i <= CORE_SOURCE_CONFIG; i++)
         table_clear(&f->tables[i]);
     memset(f->sync, 0, sizeof f->sync);
-    f->reading_wall_ns = 0;
     f->fact_count = 0;
 }
 
 void ctl_feed_skip(struct ctl_feed *f, uint64_t version)
 {
-    if (f->version < version)
+    if (version > f->version)
         f->version = version;
 }
 
@@ -136,8 +140,9 @@ static void set_sync(struct ctl_feed *f, enum core_source source, bool complete)
 void ctl_feed_sync(struct ctl_feed *f, enum core_source source, bool complete)
 {
     assert(source >= CORE_SOURCE_METRICS && source <= CORE_SOURCE_POLICY);
-    if (complete != (f->sync[source] == SYNC_COMPLETE))
-        set_sync(f, source, complete); /* a core that was told nothing takes it for lost */
+    enum sync_state state = complete ? SYNC_COMPLETE : SYNC_LOST;
+    if (f->sync[source] != state)
+        set_sync(f, source, complete);
 }
 
 /* -- rows ---------------------------------------------------------------------------------------
@@ -168,6 +173,7 @@ static struct told *row_get(struct table *t, uint64_t id)
 static void row_remove(struct table *t, uint32_t i)
 {
     mem_free(t->rows[i].text);
+    mem_free(t->rows[i].read_wall_ns);
     (void)map_u64_remove(&t->index, t->rows[i].id);
     t->count--;
     if (i == t->count)
@@ -403,15 +409,27 @@ void ctl_feed_world(
 /* -- readings -----------------------------------------------------------------------------------
  */
 
+/* True for a reading that is newer than what was told of its device. */
+static bool is_news(struct told *node, const struct ctl_reading *r)
+{
+    uint32_t start = num_min_u32(r->start, DEVICES_A_GPU - 1);
+    if (node->read_wall_ns == NULL)
+        node->read_wall_ns = mem_alloc(DEVICES_MAX, sizeof *node->read_wall_ns);
+    int64_t *newest = &node->read_wall_ns[r->gpu * DEVICES_A_GPU + start];
+    if (r->wall_ns <= *newest)
+        return false;
+    *newest = r->wall_ns;
+    return true;
+}
+
 void ctl_feed_readings(struct ctl_feed *f, const struct ctl_history *h)
 {
     struct ctl_gpu_reading g;
     uint32_t cursor = 0;
-    int64_t newest = f->reading_wall_ns;
     while (ctl_history_next(h, &cursor, &g)) {
-        uint64_t node = h->w->nodes[g.all.node].node.uid;
-        if (g.all.wall_ns <= f->reading_wall_ns ||
-                row_find(&f->tables[CORE_SOURCE_NODES], node) == NULL)
+        uint64_t uid = h->w->nodes[g.all.node].node.uid;
+        struct told *node = row_find(&f->tables[CORE_SOURCE_NODES], uid);
+        if (node == NULL || !is_news(node, &g.all))
             continue;
         struct core_fact *fact = ctl_feed_add(f, CORE_FACT_SAMPLE, CORE_SOURCE_METRICS);
         uint64_t *occupants = ARENA_ARRAY(f->texts, uint64_t, g.occupant_count + 1);
@@ -425,9 +443,7 @@ void ctl_feed_readings(struct ctl_feed *f, const struct ctl_history *h)
         fact->sample.occupant_count = count;
         fact->sample.occupants = occupants;
         fact->observed_wall_ns = g.all.wall_ns;
-        newest = num_max_i64(newest, g.all.wall_ns);
     }
-    f->reading_wall_ns = newest;
 }
 
 /* -- objects ------------------------------------------------------------------------------------

@@ -31,14 +31,17 @@ void ctl_feed_restart(struct ctl_feed *f);
 void ctl_feed_skip(struct ctl_feed *f, uint64_t version);
 
 /* Compares and notes the facts.  A source that is not `synced` is told as lost, once, and nothing
- * of it is told until it is again (then everything of it).  NODES, PODS, OWNERS, CONFIG. */
+ * of it is told until it is again (then everything of it).  NODES, PODS, OWNERS, CONFIG.  A node
+ * that is in the snapshot but no longer in the world (its labels are missing while parts of the
+ * operator start again) is told as not ready, not as gone. */
 void ctl_feed_world(
         struct ctl_feed *f, const struct ctl_world *w, const bool synced[CORE_SOURCE_COUNT]);
 
-/* Samples of readings newer than those told before; pods that are not alive are no occupants. */
+/* Samples of readings newer than those told of the same GPU or instance, with their own times; pods
+ * that are not alive are no occupants. */
 void ctl_feed_readings(struct ctl_feed *f, const struct ctl_history *h);
 
-/* METRICS, OFFERS or POLICY: tells the loss or completion if it is news. */
+/* METRICS, OFFERS or POLICY: tells the loss or completion if it is news, as the first always is. */
 void ctl_feed_sync(struct ctl_feed *f, enum core_source source, bool complete);
 
 /* A fact by the caller (outcome, solution, approval, policy, window, incident): kind, source and
@@ -47,8 +50,8 @@ void ctl_feed_sync(struct ctl_feed *f, enum core_source source, bool complete);
 struct core_fact *ctl_feed_add(
         struct ctl_feed *f, enum core_fact_kind kind, enum core_source source);
 
-/* The facts noted since the last call, in order, stamped with the time; valid until the next call
- * that adds.  The texts are views into the world: step before it is cleared. */
+/* The facts noted since the last call, in order, stamped with the time unless they have one; valid
+ * until the next call that adds, as are the texts: worlds may go. */
 uint32_t ctl_feed_take(struct ctl_feed *f, int64_t wall_ns, const struct core_fact **ret_facts);
 
 /* The object behind a uid of an action's target; false when it is not known (any more). */

@@ -19,7 +19,9 @@ enum { PARALLEL = 64, ROUNDS_UNTIL_LOST = 5 };
 
 static const int64_t EVERY_NS = 30 * NUM_NS_PER_SECOND;
 static const int64_t EXPORTER_TIMEOUT_NS = 5 * NUM_NS_PER_SECOND;
-static const int64_t NO_WORLD_NS = NUM_NS_PER_SECOND; /* until the next look for one */
+static const int64_t SCRAPE_EVERY_MAX_NS = 60 * NUM_NS_PER_SECOND;
+static const int64_t SETTLED_NS = 2 * NUM_NS_PER_SECOND; /* scrapes that old are in all answers */
+static const int64_t NO_WORLD_NS = NUM_NS_PER_SECOND;    /* until the next look for one */
 
 /* What one endpoint said. */
 struct answer {
@@ -59,7 +61,7 @@ static void tell_sync(struct ctl_pulse *p, bool complete)
         return;
     if (!complete)
         os_log_warn("pulse", "no readings of GPUs", OS_LOG_CSTR("why", p->why.text));
-    if (complete && p->told)
+    if (complete && p->told && !p->complete)
         os_log_info("pulse", "readings of GPUs again");
     p->told = true;
     p->complete = complete;
@@ -207,15 +209,20 @@ static void ask(struct ctl_pulse *p, struct net_fetch_spec *spec)
     }
 }
 
+/* Samples come with their own times, those since the last round at least: an instant value would
+ * carry the time of the question, and look fresh for five minutes. */
 static void ask_prometheus(struct ctl_pulse *p)
 {
     uint32_t count = 0;
+    long long span = (p->options.every_ns + SCRAPE_EVERY_MAX_NS) / NUM_NS_PER_SECOND;
+    int64_t at_ns = os_clock_wall_ns() - SETTLED_NS;
     while (ctl_history_metrics[count] != NULL)
         count++;
     struct net_fetch_target *targets = targets_new(p, count);
     for (uint32_t i = 0; i < count; i++) {
         struct buf url = BUF_INIT(NET_URL_BYTES_MAX);
-        net_prom_query_url(&url, p->options.prometheus, str_from(ctl_history_metrics[i]), 0);
+        const char *query = arena_printf(p->round, "%s[%llds]", ctl_history_metrics[i], span);
+        net_prom_query_url(&url, p->options.prometheus, str_from(query), at_ns);
         targets[i] = (struct net_fetch_target){.url = arena_str(p->round, buf_str(&url)),
                 .bearer = p->options.bearer,
                 .accept = STR_LIT("application/json")};
@@ -257,7 +264,7 @@ static void on_tick(struct os_timer *t)
         net_fetch_cancel(p->fetch);
         end_round(p);
     }
-    if (p->told && now_ns - p->answered_mono_ns >= p->options.lost_after_ns)
+    if (now_ns - p->answered_mono_ns >= p->options.lost_after_ns)
         tell_sync(p, false);
     arena_reset(p->round);
     const struct ctl_world *w = p->options.world(p->options.user);
@@ -294,6 +301,7 @@ int ctl_pulse_start(struct net_http *http, const struct ctl_pulse_options *optio
     if (p->options.lost_after_ns <= 0)
         p->options.lost_after_ns = ROUNDS_UNTIL_LOST * p->options.every_ns;
     p->tick.fire = on_tick;
+    p->answered_mono_ns = os_loop_now_ns(p->loop);
     os_loop_timer_set(p->loop, &p->tick, os_loop_now_ns(p->loop));
     *ret_pulse = p;
     return 0;

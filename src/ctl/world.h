@@ -16,6 +16,9 @@ struct ctl_world_options {
     int64_t wall_ns;                        /* when the objects were read */
     bool seen[CTL_KIND_COUNT];              /* collections that could be read */
     const char *why[CTL_KIND_COUNT];        /* why not, or NULL */
+    /* Owners scaled to none and CronJobs between their Jobs too: what was learned of them is to be
+     * kept. */
+    bool resting_owners;
 };
 
 /* Where a node's price is from. */

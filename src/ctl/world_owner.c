@@ -436,7 +436,10 @@ void world_add_idle_owners(struct world_builder *b)
     for (uint32_t i = 0; i < b->s->workload_count; i++) {
         const struct ctl_workload *w = &b->s->workloads[i];
         bool template = w->kind == CTL_DEPLOYMENTS || w->kind == CTL_STATEFULSETS;
-        if (template && w->spec.gpu_kinds > 0 && w->replicas > 0)
+        bool waits = template && w->replicas > 0;
+        bool rests = b->o->resting_owners && w->owner.uid.len == 0 &&
+                     (template || w->kind == CTL_CRONJOBS);
+        if ((waits || rests) && w->spec.gpu_kinds > 0)
             (void)owner_of_workload(b, w);
     }
 }
