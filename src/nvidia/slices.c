@@ -235,7 +235,7 @@ static void mig_device(struct json_writer *w, const struct nvidia_slices_node *n
     consumption_begin(w, gpu);
     for (uint32_t i = 0; i < counters.count; i++) {
         const struct counter *c = &counters.items[i];
-        uint64_t takes = c->unit >= 0 ? run >> (unsigned)c->unit & 1u : c->takes[profile];
+        uint64_t takes = c->unit >= 0 ? (unsigned)run >> c->unit & 1u : c->takes[profile];
         if (takes)
             value(w, c->name, takes);
     }
