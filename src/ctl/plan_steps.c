@@ -308,16 +308,18 @@ static void forget_unseen(struct ctl_plan *p, int64_t wall_ns)
     }
 }
 
-/* Takes the waiting steps in, the largest savings first, as many as there is room for. */
+/* Takes the steps with the largest savings in, as many as there is room for; nobody has agreed to
+ * anything yet.  (A change of those that need approval shows in the digest.) */
 static void take_in(struct ctl_plan *p)
 {
+    for (uint32_t i = 0; i < p->step_count; i++)
+        p->steps[i].waits |= p->steps[i].state == CTL_STEP_PROPOSED;
     uint32_t room = POLICY_PLAN_STEPS_MAX - (p->step_count - waiting_count(p));
     sort(p);
     for (uint32_t i = 0; i < p->step_count && room > 0; i++) {
         if (!p->steps[i].waits)
             continue;
         p->steps[i].waits = false;
-        p->changed = true;
         room--;
     }
     sort(p);

@@ -566,7 +566,8 @@ static void flush_plans(struct ctl_plans *p)
         } else if (kube_cache_find(kube_watch_cache(p->plan_watch), (struct str){0},
                            str_from(o->name), &row)) {
             plan_write(p, o, &row);
-        } else if (o->plan.step_count > 0) {
+        } else if (o->plan.step_count > 0 && p->governing != NULL &&
+                   str_eq_c(p->governing->name, o->policy)) {
             plan_create(p, o);
         }
     }
@@ -660,8 +661,12 @@ static void plan_changed(void *user, enum kube_change change, const struct kube_
         return;
     struct ctl_plan_object *o = plan_find(p, row->name);
     if (change == KUBE_GONE) {
-        if (o != NULL)
-            plan_drop(p, o); /* what is still worth it is proposed again */
+        if (o != NULL && o->plan.phase == CTL_PLAN_PROPOSED) {
+            o->plan.changed = true; /* what is proposed is proposed still */
+            ctl_plans_wake(p, 0);
+        } else if (o != NULL) {
+            plan_drop(p, o); /* what was agreed to is gone with it */
+        }
         return;
     }
     if (o == NULL || !o->loaded) {
