@@ -17,9 +17,12 @@ struct core_picture_store {
      * complete again. */
     uint64_t relist[CORE_CLUSTERS_MAX][CORE_SOURCE_COUNT];
     int64_t sync_since_mono_ns[CORE_CLUSTERS_MAX][CORE_SOURCE_COUNT];
-    /* Uids that are gone: a late fact must not bring them back.  A ring, the oldest falls out. */
+    /* Uids that are gone, by the version that said so: a late fact must not bring them back.  A
+     * ring, the oldest falls out. */
     struct map_u64 gone;
-    uint64_t *gone_ring;
+    struct core_gone {
+        uint64_t uid, version;
+    } * gone_ring;
     uint32_t gone_next;
 };
 

@@ -3,7 +3,7 @@
  * Owns every string that the picture shows.  Pure; memory by mem_alloc.
  *
  * Order of facts: within a (cluster, source) versions rise; an object's older version is dropped,
- * and an object that is gone stays gone (uids belong to one incarnation).  A source that was lost
+ * and what is gone stays gone until a version after that says otherwise.  A source that was lost
  * and is complete again has listed everything there is: what it did not list is gone. */
 #include "core/picture-priv.h"
 
@@ -74,14 +74,29 @@ static void row_release(uint32_t **free_rows, uint32_t *free_count, uint32_t cap
     (*free_rows)[(*free_count)++] = row;
 }
 
-static void uid_gone(struct core_picture_store *st, uint64_t uid)
+static void uid_gone(struct core_picture_store *st, uint64_t uid, uint64_t version)
 {
-    uint64_t *slot = &st->gone_ring[st->gone_next];
-    if (*slot != 0)
-        (void)map_u64_remove(&st->gone, *slot);
-    *slot = uid;
+    struct core_gone *slot = &st->gone_ring[st->gone_next];
+    if (slot->uid != 0)
+        (void)map_u64_remove(&st->gone, slot->uid);
+    /* Who says it without a version means it for good. */
+    *slot = (struct core_gone){uid, version != 0 ? version : UINT64_MAX};
     (void)map_u64_set(&st->gone, uid, st->gone_next);
     st->gone_next = (st->gone_next + 1) % GONE_RING;
+}
+
+/* True for a fact from before its object went.  A later one says that it is back: an owner without
+ * pods may not be seen for a while. */
+static bool is_late(struct core_picture_store *st, uint64_t uid, const struct core_fact *fact)
+{
+    uint32_t slot = map_u64_find(&st->gone, uid);
+    if (slot == MAP_NONE)
+        return false;
+    if (fact->version <= st->gone_ring[slot].version)
+        return true;
+    st->gone_ring[slot] = (struct core_gone){0};
+    (void)map_u64_remove(&st->gone, uid);
+    return false;
 }
 
 /* ---- who sits on which node ---- */
@@ -526,7 +541,7 @@ static bool take_window(
 
 /* ---- going ---- */
 
-static void node_gone(struct core_picture_store *st, uint32_t row)
+static void node_gone(struct core_picture_store *st, uint32_t row, uint64_t version)
 {
     struct core_picture *pic = &st->pic;
     for (uint32_t i = 0; i < pic->pod_count; i++) {
@@ -540,24 +555,24 @@ static void node_gone(struct core_picture_store *st, uint32_t row)
     fact_drop(&pic->nodes[row].fact, &NODE_STRINGS);
     pic->nodes[row] = (struct core_node_view){0};
     (void)map_u64_remove(&pic->node_index, uid);
-    uid_gone(st, uid);
+    uid_gone(st, uid, version);
     row_release(&st->node_free, &st->node_free_count, st->node_cap, row);
 }
 
-static void pod_gone(struct core_picture_store *st, uint32_t row, const struct core_now *now)
+static void pod_gone(struct core_picture_store *st, uint32_t row, const struct arrival *in)
 {
     struct core_picture *pic = &st->pic;
-    pod_unlink(pic, row, now);
+    pod_unlink(pic, row, in->now);
     uint64_t uid = pic->pods[row].fact.uid;
     fact_drop(&pic->pods[row].fact, &POD_STRINGS);
     pic->pods[row] = (struct core_pod_view){
             .node = CORE_NO_INDEX, .owner = CORE_NO_INDEX, .assigned_node = CORE_NO_INDEX};
     (void)map_u64_remove(&pic->pod_index, uid);
-    uid_gone(st, uid);
+    uid_gone(st, uid, in->fact->version);
     row_release(&st->pod_free, &st->pod_free_count, st->pod_cap, row);
 }
 
-static void owner_gone(struct core_picture_store *st, uint32_t row)
+static void owner_gone(struct core_picture_store *st, uint32_t row, uint64_t version)
 {
     struct core_picture *pic = &st->pic;
     for (uint32_t i = 0; i < pic->pod_count; i++) {
@@ -568,7 +583,7 @@ static void owner_gone(struct core_picture_store *st, uint32_t row)
     fact_drop(&pic->owners[row].fact, &OWNER_STRINGS);
     pic->owners[row] = (struct core_owner_view){0};
     (void)map_u64_remove(&pic->owner_index, uid);
-    uid_gone(st, uid);
+    uid_gone(st, uid, version);
     row_release(&st->owner_free, &st->owner_free_count, st->owner_cap, row);
 }
 
@@ -580,11 +595,11 @@ static bool take_gone(
     uint32_t pod = core_picture_pod(pic, fact->gone);
     uint32_t owner = core_picture_owner(pic, fact->gone);
     if (fact->source == CORE_SOURCE_NODES && node != CORE_NO_INDEX) {
-        node_gone(st, node);
+        node_gone(st, node, fact->version);
     } else if (fact->source == CORE_SOURCE_PODS && pod != CORE_NO_INDEX) {
-        pod_gone(st, pod, now);
+        pod_gone(st, pod, &(struct arrival){.now = now, .fact = fact});
     } else if (fact->source == CORE_SOURCE_OWNERS && owner != CORE_NO_INDEX) {
-        owner_gone(st, owner);
+        owner_gone(st, owner, fact->version);
     } else {
         return false;
     }
@@ -600,17 +615,17 @@ static void sweep(
     for (uint32_t i = 0; fact->source == CORE_SOURCE_NODES && i < pic->node_count; i++) {
         const struct core_node_view *v = &pic->nodes[i];
         if (v->live && v->fact.cluster == fact->cluster && v->seen_relist < relist)
-            node_gone(st, i);
+            node_gone(st, i, fact->version);
     }
     for (uint32_t i = 0; fact->source == CORE_SOURCE_PODS && i < pic->pod_count; i++) {
         const struct core_pod_view *v = &pic->pods[i];
         if (v->live && v->fact.cluster == fact->cluster && v->seen_relist < relist)
-            pod_gone(st, i, now);
+            pod_gone(st, i, &(struct arrival){.now = now, .fact = fact});
     }
     for (uint32_t i = 0; fact->source == CORE_SOURCE_OWNERS && i < pic->owner_count; i++) {
         const struct core_owner_view *v = &pic->owners[i];
         if (v->live && v->fact.cluster == fact->cluster && v->seen_relist < relist)
-            owner_gone(st, i);
+            owner_gone(st, i, fact->version);
     }
     for (uint32_t i = 0; fact->source == CORE_SOURCE_CONFIG && i < pic->config_count; i++) {
         const struct core_config_view *v = &pic->configs[i];
@@ -678,7 +693,7 @@ bool core_picture_take(
     if (cluster != fact->cluster || cluster >= CORE_CLUSTERS_MAX ||
             (unsigned)fact->source >= CORE_SOURCE_COUNT)
         return false;
-    if (uid != 0 && map_u64_find(&st->gone, uid) != MAP_NONE)
+    if (uid != 0 && is_late(st, uid, fact))
         return false;
     struct arrival in = {.now = now, .fact = fact, .relist = st->relist[cluster][fact->source]};
     switch (fact->kind) {

@@ -93,6 +93,22 @@ static void what_is_gone_stays_gone(void **state)
     assert_int_equal(core_picture_node(&st.pic, 2), 0);
 }
 
+static void what_is_gone_may_be_back(void **state)
+{
+    (void)state;
+    assert_true(owner(50, 5, MODEL_OWNER_JOB));
+    struct core_fact f = {.kind = CORE_FACT_GONE, .source = CORE_SOURCE_OWNERS, .version = 8};
+    f.gone = 50;
+    assert_true(take(f));
+    assert_false(owner(50, 7, MODEL_OWNER_JOB)); /* from before it went */
+    assert_false(owner(50, 8, MODEL_OWNER_JOB));
+    assert_true(owner(50, 9, MODEL_OWNER_JOB));
+    assert_int_equal(core_picture_owner(&st.pic, 50), 0);
+    f.version = 10;
+    assert_true(take(f));
+    assert_false(owner(50, 10, MODEL_OWNER_JOB));
+}
+
 static void links_whatever_the_order(void **state)
 {
     (void)state;
@@ -208,6 +224,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
             CASE(drops_older_versions),
             CASE(what_is_gone_stays_gone),
+            CASE(what_is_gone_may_be_back),
             CASE(links_whatever_the_order),
             CASE(daemons_are_no_workload),
             CASE(a_new_list_ends_what_it_leaves_out),
