@@ -231,20 +231,35 @@ static uint64_t id_of(const struct core_fact *fact)
     return str_hash(fact->config.key, (uint64_t)fact->config.map + 1);
 }
 
-/* Marks what is there though the world leaves it out: a node whose labels are missing while parts
- * of the operator start again, the pods on it. */
-static void mark_left_out(struct ctl_feed *f, const struct ctl_snapshot *s, enum core_source source)
+static void mark_one(struct ctl_feed *f, enum core_source source, struct str kubernetes_uid)
 {
-    struct table *t = &f->tables[source];
-    bool nodes = source == CORE_SOURCE_NODES;
-    uint32_t count = nodes ? s->node_count : s->pod_count;
-    for (uint32_t i = 0; i < count; i++) {
-        struct told *row = row_find(t, ctl_uid(nodes ? s->nodes[i].uid : s->pods[i].uid));
-        if (row == NULL || row->round == f->round)
+    struct told *row = row_find(&f->tables[source], ctl_uid(kubernetes_uid));
+    if (row == NULL || row->round == f->round)
+        return;
+    row->round = f->round;
+    row->left_out = true;
+}
+
+/* Marks what is there though the world leaves it out: nodes whose labels are missing while parts of
+ * the operator start again, and the pods on them. */
+static void mark_left_out(struct ctl_feed *f, const struct ctl_world *w, enum core_source source)
+{
+    const struct ctl_snapshot *s = w->snapshot;
+    struct map_str names = {0};
+    for (uint32_t i = 0; i < s->node_count; i++) {
+        if (map_str_find(&w->node_index, s->nodes[i].name) != MAP_NONE)
             continue;
-        row->round = f->round;
-        row->left_out = true;
+        if (source == CORE_SOURCE_NODES) {
+            mark_one(f, source, s->nodes[i].uid);
+        } else {
+            (void)map_str_set(&names, s->nodes[i].name, i);
+        }
     }
+    for (uint32_t i = 0; source == CORE_SOURCE_PODS && i < s->pod_count; i++) {
+        if (s->pods[i].node.len > 0 && map_str_find(&names, s->pods[i].node) != MAP_NONE)
+            mark_one(f, source, s->pods[i].uid);
+    }
+    map_str_clear(&names);
 }
 
 static void tell_gone(struct ctl_feed *f, enum core_source source, const struct told *row)
@@ -277,7 +292,7 @@ static void drop_gone(struct ctl_feed *f, const struct ctl_world *w, enum core_s
      */
     bool pods = source == CORE_SOURCE_PODS && f->sync[source] == SYNC_COMPLETE;
     if (pods || source == CORE_SOURCE_NODES)
-        mark_left_out(f, w->snapshot, source);
+        mark_left_out(f, w, source);
     for (uint32_t i = t->count; i-- > 0;) {
         if (t->rows[i].round == f->round)
             continue;
