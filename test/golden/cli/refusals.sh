@@ -217,7 +217,7 @@ for option in history step timeout watch; do
     refuse "--$option: '-5m'" plan "--$option" -5m $r
 done
 refuse "--history is shorter than --step" plan --file plain.json --history 1h --step 2h $r
-refuse "--metrics: 'all': expected one of auto, exporters, none" plan --metrics all $r
+refuse "--metrics: 'all': expected one of auto, exporters, proxy, none" plan --metrics all $r
 refuse "nope.csv" plan --file plain.json --prices nope.csv $r
 refuse "price_nan.csv: line 2" plan --file plain.json --prices price_nan.csv $r
 refuse "unit_policy.yaml: line" plan --file plain.json --policy unit_policy.yaml $r
