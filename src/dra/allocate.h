@@ -54,6 +54,9 @@ struct dra_engine *dra_engine_free(struct dra_engine *e); /* NULL accepted; retu
  * -ERANGE when consumed capacities do not add up in 128 bits. */
 int dra_engine_take(struct dra_engine *e, const struct dra_claim *claim, struct err *reterr);
 
+/* Forgets what is taken, of all nodes; selectors and their verdicts are kept. */
+void dra_engine_reset(struct dra_engine *e);
+
 enum dra_outcome {
     DRA_OUTCOME_ALLOCATED,
     DRA_OUTCOME_NO_FIT,      /* this node cannot; others may */

@@ -220,6 +220,19 @@ int dra_engine_take(struct dra_engine *e, const struct dra_claim *claim, struct 
     return 0;
 }
 
+void dra_engine_reset(struct dra_engine *e)
+{
+    uint32_t pools = e->store->pool_idents.entry_count;
+    for (uint32_t i = 0; i < e->store->device_idents.entry_count; i++)
+        e->taken[i] = 0;
+    for (uint32_t i = 0; i < e->usage_count; i++)
+        mem_free(e->usages[i].items);
+    e->usage_count = 0;
+    map_u64_clear(&e->usage_index);
+    for (uint32_t i = 0; i < pools; i++)
+        e->pool_epoch[i]++;
+}
+
 static int commit_pick(
         struct dra_engine *e, const struct dra_pick *pick, bool admin, struct err *reterr)
 {

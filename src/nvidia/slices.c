@@ -170,12 +170,14 @@ static void common_attributes(struct json_writer *w, const struct nvidia_slices_
 {
     text_attribute(w, "productName", "string", gpu->product);
     text_attribute(w, "brand", "string", "Nvidia");
-    char family[NAME_BYTES];
-    (void)snprintf(family, sizeof family, "%s", gpu->model->family);
-    char *blank = strchr(family, ' ');
-    if (blank)
-        *blank = '\0';
-    text_attribute(w, "architecture", "string", family);
+    if (gpu->model) {
+        char family[NAME_BYTES];
+        (void)snprintf(family, sizeof family, "%s", gpu->model->family);
+        char *blank = strchr(family, ' ');
+        if (blank)
+            *blank = '\0';
+        text_attribute(w, "architecture", "string", family);
+    }
     text_attribute(w, "driverVersion", "version", node->driver_version);
     text_attribute(w, "resource.kubernetes.io/pcieRoot", "string", gpu->pcie_root);
 }
@@ -243,13 +245,56 @@ static void mig_device(struct json_writer *w, const struct nvidia_slices_node *n
     jw_object_end(w);
 }
 
+/* A capacity of which requests take all, or what they say in steps of `step`. */
+static void shared_value(struct json_writer *w, const char *name, uint64_t amount, uint64_t step)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } range[] = {{"min", step}, {"max", amount}, {"step", step}};
+    char text[32];
+    (void)snprintf(text, sizeof text, "%llu", (unsigned long long)amount);
+    jw_key(w, name);
+    jw_object(w);
+    jw_kv_cstr(w, "value", text);
+    jw_key(w, "requestPolicy");
+    jw_object(w);
+    jw_kv_cstr(w, "default", text);
+    jw_key(w, "validRange");
+    jw_object(w);
+    for (size_t i = 0; i < sizeof range / sizeof range[0]; i++) {
+        (void)snprintf(text, sizeof text, "%llu", (unsigned long long)range[i].value);
+        jw_kv_cstr(w, range[i].name, text);
+    }
+    jw_object_end(w);
+    jw_object_end(w);
+    jw_object_end(w);
+}
+
+static void whole_capacity(
+        struct json_writer *w, const struct nvidia_slices_gpu *gpu, uint64_t memory)
+{
+    if (memory == 0 && gpu->share_units == 0)
+        return;
+    jw_key(w, "capacity");
+    jw_object(w);
+    if (gpu->share_units == 0) {
+        value(w, "memory", memory);
+    } else {
+        shared_value(w, "memory", (uint64_t)gpu->share_memory_mib << 20, 1 << 20);
+        shared_value(w, "units", gpu->share_units, 1);
+    }
+    jw_object_end(w);
+}
+
 static void whole_device(struct json_writer *w, const struct nvidia_slices_node *node,
         const struct nvidia_slices_gpu *gpu)
 {
     char name[NAME_BYTES];
-    struct counters counters;
+    struct counters counters = {0};
     uint64_t memory = 0;
-    counters_init(gpu->model, &counters);
+    if (!gpu->no_mig)
+        counters_init(gpu->model, &counters);
     (void)snprintf(name, sizeof name, "gpu-%u", gpu->minor);
     jw_object(w);
     jw_kv_cstr(w, "name", name);
@@ -259,24 +304,26 @@ static void whole_device(struct json_writer *w, const struct nvidia_slices_node 
     text_attribute(w, "uuid", "string", gpu->uuid);
     common_attributes(w, node, gpu);
     jw_object_end(w);
-    consumption_begin(w, gpu);
+    if (!gpu->no_mig)
+        consumption_begin(w, gpu);
     for (uint32_t i = 0; i < counters.count; i++) {
         value(w, counters.items[i].name, counters.items[i].total);
         if (strcmp(counters.items[i].name, "memory") == 0)
             memory = counters.items[i].total;
     }
-    consumption_end(w);
-    if (memory) {
-        jw_key(w, "capacity");
-        jw_object(w);
-        value(w, "memory", memory);
-        jw_object_end(w);
-    }
+    if (!gpu->no_mig)
+        consumption_end(w);
+    if (gpu->share_units)
+        jw_kv_bool(w, "allowMultipleAllocations", true);
+    whole_capacity(w, gpu, memory);
     jw_object_end(w);
 }
 
 static uint32_t counter_slices(const struct nvidia_slices_node *node)
 {
+    /* A node's GPUs are alike. */
+    if (node->gpu_count == 0 || node->gpus[0].no_mig)
+        return 0;
     return (node->gpu_count + SETS_A_SLICE - 1) / SETS_A_SLICE;
 }
 
@@ -314,7 +361,7 @@ static void emit_devices(struct json_writer *w, const struct nvidia_slices_node 
     jw_array(w);
     if (gpu->whole)
         whole_device(w, node, gpu);
-    for (unsigned p = 0; p < gpu->model->profile_count; p++) {
+    for (unsigned p = 0; !gpu->no_mig && p < gpu->model->profile_count; p++) {
         for (unsigned start = 0; start < MIG_UNITS_MAX; start++) {
             if (gpu->model->profiles[p].starts >> start & 1)
                 mig_device(w, node, gpu, p, start);

@@ -5,8 +5,9 @@
  * those of the driver (multiprocessors, copy-engines, decoders, encoders, jpeg-engines,
  * ofa-engines, memory, memory-slice-<i>); where they alone would admit more instances of a profile
  * than the GPU holds, a counter profile-<id> of our own keeps the cap.  What a model's catalog does
- * not know has no counter.  So the allocator admits exactly the layouts that mig/layout.h calls
- * legal. Source: facts on k8s-dra-driver-gpu's DynamicMIG. */
+ * not know has no counter.  Without MIG devices there are no counters.  So the allocator admits
+ * exactly the layouts that mig/layout.h calls legal. Source: facts on k8s-dra-driver-gpu's
+ * DynamicMIG. */
 #ifndef NVIDIA_SLICES_H
 #define NVIDIA_SLICES_H
 
@@ -19,6 +20,11 @@ struct nvidia_slices_gpu {
     const char *uuid, *product;
     const char *pcie_root; /* resource.kubernetes.io/pcieRoot; NULL = none */
     bool whole;            /* the whole GPU is a device too (not on Ampere with MIG mode on) */
+    bool no_mig;           /* no device for any profile, and no counters; `model` may be NULL */
+    /* The whole GPU is shared by its memory and a number of units (--consumable-shares): a request
+     * takes all of both unless it says less.  0 = not shared. */
+    uint32_t share_units;
+    uint32_t share_memory_mib;
 };
 
 struct nvidia_slices_node {

@@ -125,7 +125,7 @@ uint32_t sim_node_add(struct sim_world *w, uint32_t group, bool partitioned)
         for (uint32_t i = 0; i < n->gpu_count; i++)
             mig_layout_init(&n->gpus[i].layout, mig);
     }
-    if (partitioned)
+    if (partitioned && w->caps != SIM_CAPS_DRA)
         static_config(w, n);
     sim_list_add(&w->nodes_live, node);
     w->sum_provisioned += (int64_t)n->gpu_count * 1000;

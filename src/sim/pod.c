@@ -152,6 +152,7 @@ void sim_pod_end(struct sim_world *w, uint32_t pod)
         sim_list_remove(&w->pending, pod);
     } else {
         struct sim_node *n = &w->nodes[p->node];
+        sim_claim_release(w, pod);
         sim_list_remove(&n->pods, pod);
         n->cpu_used -= s->cpu_milli;
         n->memory_used -= s->memory_mib;

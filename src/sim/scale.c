@@ -55,9 +55,10 @@ static uint32_t pool_slots(const struct sim_world *w, const struct sim_pod *p, u
 }
 
 /* Slots that a pod takes of what is coming: of claims, parts of GPUs, whatever their classes. */
-static uint32_t slots_asked(const struct sim_world *w, const struct sim_pod *p)
+static uint32_t slots_asked(const struct sim_world *w, const struct sim_pod *p, uint32_t group)
 {
-    return w->caps == SIM_CAPS_DRA ? sim_claim_units(&p->tpl) : p->tpl.count;
+    return w->caps == SIM_CAPS_DRA ? sim_claim_units(&p->tpl, w->scenario->groups[group].gpu)
+                                   : p->tpl.count;
 }
 
 /* The same for claims: every group of the class's model has them. */
@@ -72,7 +73,7 @@ static bool group_fits_claim(const struct sim_world *w, const struct sim_pod *p,
         return false;
     *ret_fresh = (struct coming){group, KIND_EXCLUSIVE, false, g->gpus_per_node * CORE_SHARE_UNITS,
             g->cpu_milli, g->memory_mib};
-    return ret_fresh->slots >= slots_asked(w, p) && s->cpu_milli <= g->cpu_milli &&
+    return ret_fresh->slots >= slots_asked(w, p, group) && s->cpu_milli <= g->cpu_milli &&
            s->memory_mib <= g->memory_mib;
 }
 
@@ -109,10 +110,10 @@ static bool take(struct coming *c, const struct sim_world *w, const struct sim_p
         c->slots = fresh.slots;
         c->open = false;
     }
-    if (c->open || fresh.kind != c->kind || c->slots < slots_asked(w, p) ||
+    if (c->open || fresh.kind != c->kind || c->slots < slots_asked(w, p, c->group) ||
             c->cpu_milli < s->cpu_milli || c->memory_mib < s->memory_mib)
         return false;
-    c->slots -= slots_asked(w, p);
+    c->slots -= slots_asked(w, p, c->group);
     c->cpu_milli -= s->cpu_milli;
     c->memory_mib -= s->memory_mib;
     return true;

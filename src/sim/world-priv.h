@@ -304,6 +304,7 @@ struct sim_world {
     uint32_t *group_serial;
 
     /* The controller and what it is told. */
+    struct sim_claims *claims;
     struct core *core;
     bool cancelled; /* before_step ended the run */
     uint32_t epoch;
@@ -403,13 +404,18 @@ bool sim_node_gpu_in_use(const struct sim_world *w, uint32_t node, unsigned gpu,
 
 /* -- claim.c: DRA ----------------------------------------------------------------------------- */
 
+struct sim_claims *sim_claims_new(void);
+struct sim_claims *sim_claims_free(struct sim_claims *c); /* NULL accepted; returns NULL */
 /* How many pods like `p` the node's GPUs would take more, at most `max`. */
 uint32_t sim_claim_room(
         const struct sim_world *w, const struct sim_pod *p, uint32_t node, uint32_t max);
-/* Gives `pod`, which is bound to `node`, its GPUs; false when they are not there. */
+/* Gives `pod`, which is bound to `node`, the devices that the allocator names; the driver makes a
+ * MIG instance of them.  False when there are none. */
 bool sim_claim_allocate(struct sim_world *w, uint32_t node, uint32_t pod);
-/* The part of GPUs that a claim takes, in CORE_SHARE_UNITS of one. */
-uint32_t sim_claim_units(const struct sim_template *tpl);
+/* `pod` ends: the driver takes its MIG instance down. */
+void sim_claim_release(struct sim_world *w, uint32_t pod);
+/* The part of GPUs of a model that a claim takes, in CORE_SHARE_UNITS of one. */
+uint32_t sim_claim_units(const struct sim_template *tpl, uint16_t gpu);
 
 /* -- nvparts.c: config-manager, device plugin, mig-manager --------------------------------------
  */

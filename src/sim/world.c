@@ -300,8 +300,9 @@ struct sim_world *sim_world_new(const struct sim_config *config, enum sim_regime
     w->config = config;
     w->scenario = config->scenario;
     w->regime = regime;
-    /* The static baselines are those of the stock device plugin: they know no claims. */
-    bool claims = config->caps == SIM_CAPS_DRA && regime == SIM_REGIME_CORE;
+    /* Pods that keep whole GPUs or share by four are as the stock device plugin has them. */
+    bool claims = config->caps == SIM_CAPS_DRA &&
+                  (regime == SIM_REGIME_CORE || regime == SIM_REGIME_ALL_1G);
     w->caps = config->caps == SIM_CAPS_DRA && !claims ? SIM_CAPS_OPERATOR : config->caps;
     w->arena = arena_new((size_t)8 << 30);
     w->batch_arena = arena_new((size_t)1 << 30);
@@ -316,6 +317,7 @@ struct sim_world *sim_world_new(const struct sim_config *config, enum sim_regime
     w->group_serial = ARENA_ARRAY(w->arena, uint32_t, config->scenario->group_count);
     w->owner_count = config->scenario->owner_count;
     w->owners = ARENA_ARRAY(w->arena, struct sim_owner, w->owner_count);
+    w->claims = sim_claims_new();
     sim_report_init(w);
     world_start(w);
     return w;
@@ -338,6 +340,7 @@ struct sim_world *sim_world_free(struct sim_world *w)
             mem_free(w->writes[i].text[k]);
     }
     w->core = core_free(w->core);
+    w->claims = sim_claims_free(w->claims);
     sim_list_clear(&w->nodes_live);
     sim_list_clear(&w->pending);
     sim_list_clear(&w->dirty.nodes);

@@ -110,6 +110,8 @@ static uint32_t gpu_check(const struct sim_world *w, uint32_t node, uint32_t gpu
                 whole++;
                 continue;
             }
+            if (p->tpl.resource.kind == MODEL_RESOURCE_MIG)
+                continue; /* layout_check() looks at these */
             shared++;
             assert_true(core_share_parse(str_from(p->tpl.pool), &s));
             memory_mib += s.memory_mib;
@@ -156,6 +158,118 @@ static void a_gpu_is_never_passed(void **state)
         point(&l, (uint32_t)prng_below(&rng, OWNERS), pods == 1 ? 0 : pods, usable / cut);
     }
     assert_true(most > 2);
+    lab_close(&l);
+}
+
+/* Points an owner to claims for one instance of a profile. */
+static void point_mig(struct lab *l, uint32_t owner, unsigned profile)
+{
+    struct core_action a = {
+            .kind = CORE_ACTION_OWNER_PATCH, .target = sim_uid(SIM_UID_OWNER, owner)};
+    const struct mig_model *m = mig_model_find(model_gpu_get(l->gpu)->mig_key);
+    a.owner.count = 1;
+    a.owner.resource.kind = MODEL_RESOURCE_MIG;
+    sim_profile_resource(&m->profiles[profile], a.owner.resource.profile);
+    sim_act(l->world, &a);
+}
+
+/* The profile that a pod's template names. */
+static uint8_t profile_of(const struct mig_model *m, const struct sim_pod *p)
+{
+    for (unsigned i = 0; i < m->profile_count; i++) {
+        char name[MODEL_PROFILE_NAME_MAX];
+        sim_profile_resource(&m->profiles[i], name);
+        if (strcmp(name, p->tpl.resource.profile) == 0)
+            return (uint8_t)i;
+    }
+    fail();
+    return 0;
+}
+
+/* Lays the pods' instances on an empty GPU anew: they must be legal together, be what the GPU
+ * shows, and have it without anybody else.  Returns how many there are. */
+static uint32_t layout_check(const struct sim_world *w, uint32_t node, uint32_t gpu)
+{
+    const struct sim_node *n = &w->nodes[node];
+    const struct sim_gpu *g = &n->gpus[gpu];
+    struct mig_layout fresh;
+    uint32_t others = 0;
+    mig_layout_init(&fresh, g->layout.model);
+    for (uint32_t i = 0; i < n->pods.count; i++) {
+        const struct sim_pod *p = &w->pods[n->pods.items[i]];
+        for (uint32_t d = 0; d < p->device_count; d++) {
+            if (p->devices[d].gpu != gpu)
+                continue;
+            if (p->devices[d].start == SIM_WHOLE_GPU) {
+                others++;
+                continue;
+            }
+            struct mig_instance instance = {
+                    profile_of(g->layout.model, p), p->devices[d].start, true};
+            enum mig_rule rule;
+            struct err e = {0};
+            assert_int_equal(mig_layout_add(&fresh, instance, &rule, &e), 0);
+        }
+    }
+    assert_true(mig_layout_eq(&fresh, &g->layout));
+    assert_int_equal(g->mig_on, fresh.count > 0);
+    assert_true(others == 0 || fresh.count == 0);
+    return fresh.count;
+}
+
+/* With partitionable devices owners go between instances of all sizes, shares and whole GPUs. */
+static void instances_are_legal_together(void **state)
+{
+    (void)state;
+    struct lab l;
+    struct prng rng;
+    uint32_t most = 0, shared = 0;
+    lab_open(&l, 12);
+    for (uint32_t i = 0; i < OWNERS; i++) {
+        for (unsigned h = 0; h < SIM_HOURS; h++)
+            l.owners[i].replicas[h] = 12; /* from the first full hour on */
+    }
+    prng_init(&rng, 11);
+    const struct mig_model *m = mig_model_find(model_gpu_get(l.gpu)->mig_key);
+    for (int64_t minute = 1; minute <= 48 * 60; minute++) {
+        assert_int_equal(sim_world_run_until(l.world, minute * SIM_MINUTE), 0);
+        for (uint32_t i = 0; i < l.world->nodes_live.count; i++) {
+            uint32_t node = l.world->nodes_live.items[i];
+            for (uint32_t g = 0; g < l.world->nodes[node].gpu_count; g++)
+                most = num_max_u32(most, layout_check(l.world, node, g));
+        }
+        world_check(l.world, &shared);
+        if (minute % 10 != 0)
+            continue;
+        uint32_t owner = (uint32_t)prng_below(&rng, OWNERS);
+        uint32_t way = (uint32_t)prng_below(&rng, 8);
+        if (way < 2) {
+            point(&l, owner, way * 3, 20000);
+        } else {
+            point_mig(&l, owner, (unsigned)prng_below(&rng, m->profile_count));
+        }
+    }
+    assert_true(most > 2);
+    assert_true(shared > 1);
+    lab_close(&l);
+}
+
+/* 18 pods of whole GPUs on 4; on instances of 1g all run. */
+static void instances_fill_a_gpu(void **state)
+{
+    (void)state;
+    struct lab l;
+    uint32_t instances = 0;
+    lab_open(&l, 2);
+    for (uint32_t i = 0; i < OWNERS; i++)
+        point_mig(&l, i, 0);
+    assert_int_equal(sim_world_run_until(l.world, HOURS(3)), 0);
+    assert_int_equal(l.world->nodes_live.count, 2);
+    for (uint32_t i = 0; i < l.world->nodes_live.count; i++) {
+        for (uint32_t g = 0; g < 2; g++)
+            instances += layout_check(l.world, l.world->nodes_live.items[i], g);
+    }
+    assert_int_equal(instances, 3 + 4 + 5 + 6);
     lab_close(&l);
 }
 
@@ -227,6 +341,8 @@ int main(void)
             cmocka_unit_test(a_gpu_is_never_passed),
             cmocka_unit_test(shares_need_fewer_nodes),
             cmocka_unit_test(a_whole_claim_waits_for_a_gpu_without_shares),
+            cmocka_unit_test(instances_are_legal_together),
+            cmocka_unit_test(instances_fill_a_gpu),
             cmocka_unit_test(a_name_that_is_no_class_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
