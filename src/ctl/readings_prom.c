@@ -7,12 +7,9 @@
 #include "ctl/readings.h"
 #include "os/loop.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <string.h>
 
 enum {
-    METRICS_MAX = 8,
     DAYS_MAX = 400,
     PARALLEL = 4,
     POINTS_MAX = 10000, /* of a series in an answer; Prometheus refuses more than 11,000 */
