@@ -504,10 +504,10 @@ static int write_config(const struct kube_item *item, struct buf *out)
     return 0;
 }
 
-static void copy_named_config(
-        struct json_writer *w, const struct kube_item *item, const char *part, const char *path)
+static void copy_operand(struct json_writer *w, const struct kube_item *item, const char *part)
 {
-    struct kube_value config = kube_item_at(item, path);
+    struct kube_value of = kube_value_get(kube_item_at(item, "spec"), part);
+    struct kube_value config = kube_value_get(of, "config");
     jw_key(w, part);
     jw_object(w);
     jw_key(w, "config");
@@ -515,6 +515,7 @@ static void copy_named_config(
     copy_str(w, config, "name");
     copy_str(w, config, "default");
     jw_object_end(w);
+    copy_str(w, of, "version");
     jw_object_end(w);
 }
 
@@ -524,8 +525,8 @@ static int write_operator(const struct kube_item *item, struct buf *out)
     jw_object(&w);
     jw_key(&w, "spec");
     jw_object(&w);
-    copy_named_config(&w, item, "devicePlugin", "spec.devicePlugin.config");
-    copy_named_config(&w, item, "migManager", "spec.migManager.config");
+    copy_operand(&w, item, "devicePlugin");
+    copy_operand(&w, item, "migManager");
     jw_key(&w, "mig");
     jw_object(&w);
     copy_str(&w, kube_item_at(item, "spec.mig"), "strategy");

@@ -55,13 +55,18 @@ enum ctl_kind ctl_kind_find(struct str kind)
     return k;
 }
 
-struct str ctl_labels_get(const struct ctl_labels *l, const char *key)
+struct str ctl_labels_get_str(const struct ctl_labels *l, struct str key)
 {
     for (uint32_t i = 0; i < l->count; i++) {
-        if (str_eq_c(l->list[i].key, key))
+        if (str_eq(l->list[i].key, key))
             return l->list[i].value;
     }
     return (struct str){0};
+}
+
+struct str ctl_labels_get(const struct ctl_labels *l, const char *key)
+{
+    return ctl_labels_get_str(l, str_from(key));
 }
 
 struct ctl_snapshot *ctl_snapshot_new(void)

@@ -55,6 +55,7 @@ struct ctl_labels {
     const struct kube_pair *list;
 };
 struct str ctl_labels_get(const struct ctl_labels *l, const char *key); /* "" when absent */
+struct str ctl_labels_get_str(const struct ctl_labels *l, struct str key);
 
 struct ctl_node {
     struct str name, uid;

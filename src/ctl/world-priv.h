@@ -9,7 +9,19 @@ struct world_builder {
     const struct ctl_snapshot *s;
     const struct ctl_world_options *o;
     uint32_t owner_cap;
+    /* Answers that are the same for many: by taint, whether all pods with GPUs tolerate it; by
+     * selector, its row of `selectors`; by label, its column of the nodes' values. */
+    struct map_str tolerated, selector_index, column_index;
+    struct world_selector {
+        uint64_t in, out;             /* models with nodes that it names, and that it does not */
+        const struct kube_pair *miss; /* a pair that some node has not; NULL */
+    } * selectors;
+    uint32_t selector_count, selector_cap;
+    const struct str **columns; /* of the rows of the world's nodes */
+    uint32_t column_count, column_cap;
 };
+
+void world_builder_clear(struct world_builder *b);
 
 /* ctl/world_node.c: the nodes with GPUs. */
 int world_add_nodes(struct world_builder *b, struct err *reterr);

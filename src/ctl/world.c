@@ -257,6 +257,7 @@ int ctl_world_build(struct arena *a, const struct ctl_snapshot *s,
     struct ctl_world *w = ret_world;
     struct world_builder b = {.w = w, .s = s, .o = options};
     if (world_add_nodes(&b, reterr) < 0) {
+        world_builder_clear(&b);
         ctl_world_clear(w);
         return reterr->code;
     }
@@ -266,6 +267,7 @@ int ctl_world_build(struct arena *a, const struct ctl_snapshot *s,
         add_pod(&b, &s->pods[i]);
     world_add_idle_owners(&b);
     world_finish_owners(&b);
+    world_builder_clear(&b);
     add_configs(&b);
     find_operator(&b);
     find_autoscaler(&b);

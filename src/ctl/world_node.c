@@ -221,7 +221,7 @@ static bool tolerates(const struct kube_toleration *t, const struct kube_taint *
     return str_eq(t->key, taint->key) && str_eq(t->value, taint->value);
 }
 
-static bool all_tolerate(const struct world_builder *b, const struct kube_taint *taint)
+static bool look_at_all(const struct world_builder *b, const struct kube_taint *taint)
 {
     for (uint32_t i = 0; i < b->s->pod_count; i++) {
         const struct ctl_pod_spec *spec = &b->s->pods[i].spec;
@@ -234,8 +234,21 @@ static bool all_tolerate(const struct world_builder *b, const struct kube_taint 
     return true;
 }
 
+/* Pools have the same taint on all their nodes: each is looked at once. */
+static bool all_tolerate(struct world_builder *b, const struct kube_taint *t)
+{
+    struct buf key = BUF_INIT(4096);
+    buf_printf(&key, "%.*s=%.*s:%.*s", STR_ARG(t->key), STR_ARG(t->value), STR_ARG(t->effect));
+    uint32_t known = key.overflow ? MAP_NONE : map_str_find(&b->tolerated, buf_str(&key));
+    bool all = known != MAP_NONE ? known != 0 : look_at_all(b, t);
+    if (known == MAP_NONE && !key.overflow)
+        (void)map_str_set(&b->tolerated, buf_str(&key), all);
+    buf_clear(&key);
+    return all;
+}
+
 /* Why the node is outside of what the policy governs; NULL when it is inside. */
-static const char *excluded_why(const struct world_builder *b, const struct ctl_node *n)
+static const char *excluded_why(struct world_builder *b, const struct ctl_node *n)
 {
     const struct policy *p = b->o->policy;
     for (uint32_t i = 0; i < p->node_selector_count; i++) {

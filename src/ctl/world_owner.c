@@ -104,38 +104,99 @@ static enum model_owner_kind kind_of(const struct ctl_workload *w)
 /* -- which models its pods may go to ------------------------------------------------------------
  */
 
-/* A pod may go to the nodes that its selector names.  That can be said as a set of models only when
- * it names all nodes of a model or none. */
-static const char *models_of(
-        const struct world_builder *b, const struct ctl_pod_spec *spec, uint64_t *ret_models)
+/* The nodes' values of a label, by row. */
+static const struct str *column_of(struct world_builder *b, struct str key)
 {
     struct ctl_world *w = b->w;
-    uint64_t in = 0, out = 0;
-    const char *culprit = NULL;
+    uint32_t i = map_str_find(&b->column_index, key);
+    if (i != MAP_NONE)
+        return b->columns[i];
+    struct str *values = ARENA_ARRAY(w->a, struct str, (size_t)w->node_count + 1);
+    for (uint32_t n = 0; n < w->node_count; n++)
+        values[n] = ctl_labels_get_str(&w->node_notes[n].node->labels, key);
+    if (b->column_count == b->column_cap) {
+        b->column_cap = b->column_cap == 0 ? 16 : b->column_cap * 2;
+        b->columns = mem_grow(b->columns, b->column_cap, sizeof(*b->columns));
+    }
+    b->columns[b->column_count] = values;
+    (void)map_str_set(&b->column_index, key, b->column_count++);
+    return values;
+}
+
+static struct world_selector match_nodes(struct world_builder *b, const struct ctl_pod_spec *spec)
+{
+    struct ctl_world *w = b->w;
+    const struct str *columns[KUBE_SELECTOR_MAX];
+    struct world_selector m = {0};
+    assert(spec->selector_count <= KUBE_SELECTOR_MAX);
+    for (uint32_t i = 0; i < spec->selector_count; i++)
+        columns[i] = column_of(b, spec->selector[i].key);
     for (uint32_t n = 0; n < w->node_count; n++) {
-        const struct ctl_labels *labels = &w->node_notes[n].node->labels;
         uint64_t bit = w->nodes[n].node.gpu < 64 ? UINT64_C(1) << w->nodes[n].node.gpu : 0;
         bool matches = true;
         for (uint32_t i = 0; i < spec->selector_count && matches; i++) {
             const struct kube_pair *pair = &spec->selector[i];
             if (str_eq_c(pair->key, CTL_LABEL_POOL))
                 continue;
-            matches = str_eq(ctl_labels_get(labels, pair->key.ptr), pair->value);
-            if (!matches) {
-                culprit = arena_printf(
-                        w->a, "%.*s=%.*s", STR_ARG_SHORT(pair->key), STR_ARG_SHORT(pair->value));
-            }
+            matches = str_eq(columns[i][n], pair->value);
+            if (!matches)
+                m.miss = pair;
         }
-        *(matches ? &in : &out) |= bit;
+        *(matches ? &m.in : &m.out) |= bit;
     }
-    if ((in & out) != 0) {
+    return m;
+}
+
+/* Owners with the same selector are many: each is matched once. */
+static struct world_selector selector_of(struct world_builder *b, const struct ctl_pod_spec *spec)
+{
+    struct buf key = BUF_INIT(1 << 16);
+    for (uint32_t i = 0; i < spec->selector_count; i++) {
+        buf_printf(&key, "%.*s=%.*s,", STR_ARG(spec->selector[i].key),
+                STR_ARG(spec->selector[i].value));
+    }
+    uint32_t at = key.overflow ? MAP_NONE : map_str_find(&b->selector_index, buf_str(&key));
+    struct world_selector m = at != MAP_NONE ? b->selectors[at] : match_nodes(b, spec);
+    if (at == MAP_NONE && !key.overflow) {
+        if (b->selector_count == b->selector_cap) {
+            b->selector_cap = b->selector_cap == 0 ? 16 : b->selector_cap * 2;
+            b->selectors = mem_grow(b->selectors, b->selector_cap, sizeof *b->selectors);
+        }
+        b->selectors[b->selector_count] = m;
+        (void)map_str_set(&b->selector_index, buf_str(&key), b->selector_count++);
+    }
+    buf_clear(&key);
+    return m;
+}
+
+/* A pod may go to the nodes that its selector names.  That can be said as a set of models only when
+ * it names all nodes of a model or none. */
+static const char *models_of(
+        struct world_builder *b, const struct ctl_pod_spec *spec, uint64_t *ret_models)
+{
+    const struct world_selector m = selector_of(b, spec);
+    const char *miss = m.miss == NULL
+                               ? ""
+                               : arena_printf(b->w->a, "%.*s=%.*s", STR_ARG_SHORT(m.miss->key),
+                                         STR_ARG_SHORT(m.miss->value));
+    if ((m.in & m.out) != 0) {
         return arena_printf(
-                w->a, "selects nodes by %s, which only some nodes of a GPU model have", culprit);
+                b->w->a, "selects nodes by %s, which only some nodes of a GPU model have", miss);
     }
-    if (in == 0 && out != 0)
-        return arena_printf(w->a, "selects nodes by %s, which no node with a GPU has", culprit);
-    *ret_models = out == 0 ? 0 : in;
+    if (m.in == 0 && m.out != 0) {
+        return arena_printf(b->w->a, "selects nodes by %s, which no node with a GPU has", miss);
+    }
+    *ret_models = m.out == 0 ? 0 : m.in;
     return NULL;
+}
+
+void world_builder_clear(struct world_builder *b)
+{
+    map_str_clear(&b->tolerated);
+    map_str_clear(&b->selector_index);
+    map_str_clear(&b->column_index);
+    mem_free(b->selectors);
+    mem_free(b->columns);
 }
 
 /* -- whether it is ours to change ---------------------------------------------------------------
@@ -177,8 +238,7 @@ static const char *foreign_queue(const struct world_builder *b, const struct sig
     return NULL;
 }
 
-static const char *foreign_why(
-        const struct world_builder *b, const struct sight *t, uint64_t *ret_models)
+static const char *foreign_why(struct world_builder *b, const struct sight *t, uint64_t *ret_models)
 {
     const char *why = foreign_queue(b, t);
     if (why != NULL)
