@@ -57,6 +57,7 @@ struct kube_elector {
     char told_holder[HOLDER_MAX];
     enum kube_lead told;
     bool has_told;
+    struct err failure; /* of the last write; empty when it was taken */
 
     void (*released)(void *user);
     void *released_user;
@@ -186,13 +187,17 @@ static void on_written(void *user, const struct kube_answer *answer)
     e->must_look = answer->outcome != KUBE_DONE;
     if (answer->outcome == KUBE_DONE) {
         e->is_absent = false;
+        e->failure = (struct err){0};
         take_lease(e, answer->body);
         e->leads = true;
         e->renewed_ns = e->write_began_ns;
         os_loop_timer_set(e->loop, &e->deadline, e->renewed_ns + e->options.renew_deadline_ns);
         tell(e, KUBE_LEAD_YES);
     } else {
-        os_log_info("kube", "lease not written", OS_LOG_CSTR("reason", answer->err.text));
+        bool news = strcmp(answer->err.text, e->failure.text) != 0;
+        e->failure = answer->err;
+        OS_LOG_AT(news ? OS_LOG_WARN : OS_LOG_DEBUG, "kube", "lease not written",
+                OS_LOG_CSTR("reason", e->failure.text));
     }
     come_back(e);
 }
@@ -253,6 +258,7 @@ static void on_seen(void *user, const struct kube_answer *answer)
     e->request = NULL;
     if (answer->outcome == KUBE_DONE) {
         e->is_absent = false;
+        e->failure = (struct err){0};
         take_lease(e, answer->body);
     } else if (answer->outcome == KUBE_REJECTED && answer->http_status == 404) {
         e->is_absent = true;

@@ -302,9 +302,11 @@ static void on_rest(struct os_timer *t)
 /* What a failed answer means in words, once: in the log and for the sync callback. */
 static void note_failure(struct kube_watch *w, const struct kube_answer *answer)
 {
-    w->reason = w->fault.code != 0 ? w->fault : answer->err;
-    os_log_info("kube", "watch broken", OS_LOG_CSTR("path", w->options.path),
-            OS_LOG_CSTR("reason", w->reason.text));
+    const struct err reason = w->fault.code != 0 ? w->fault : answer->err;
+    bool news = strcmp(reason.text, w->reason.text) != 0;
+    w->reason = reason;
+    OS_LOG_AT(news ? OS_LOG_INFO : OS_LOG_DEBUG, "kube", "watch broken",
+            OS_LOG_CSTR("path", w->options.path), OS_LOG_CSTR("reason", w->reason.text));
     if (answer->idle) {
         w->stats.idle++;
         kube_client_renew(w->client);
