@@ -261,6 +261,8 @@ static void on_tick(struct os_timer *t)
     os_loop_timer_set(p->loop, &p->tick, now_ns + p->options.every_ns);
     if (p->fetch != NULL) {
         /* Whoever has not answered by now is left out of this round. */
+        (void)err_set(&p->why, -ETIMEDOUT, "%u of %u did not answer within a round",
+                p->target_count - p->taken, p->target_count);
         net_fetch_cancel(p->fetch);
         end_round(p);
     }
