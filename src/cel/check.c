@@ -356,18 +356,17 @@ static int check_call(struct checker *c, struct cel_expr *e)
     return resolve_overloads(c, e);
 }
 
-/* The common type of what came before and `t`. */
-static int join(struct checker *c, const struct cel_expr *e, const struct cel_type *t,
-        const struct cel_type **joined)
+/* The common type of what came before and `t`; dyn when they differ, which only arguments of
+ * format() may (the second walk). */
+static void join(struct checker *c, const struct cel_type *t, const struct cel_type **joined)
 {
     if (*joined == NULL) {
         *joined = t;
-        return 0;
+    } else if (cel_unify_assignable(&c->unify, *joined, t)) {
+        *joined = cel_type_general(*joined, t);
+    } else {
+        *joined = &cel_type_dyn;
     }
-    if (!cel_unify_assignable(&c->unify, *joined, t))
-        return mismatch(c, e, *joined, t);
-    *joined = cel_type_general(*joined, t);
-    return 0;
 }
 
 /* What an element marked with '?' contributes. */
@@ -395,8 +394,7 @@ static int check_list(struct checker *c, struct cel_expr *e)
         if (e->list.optional != NULL && e->list.optional[i] &&
                 (r = optional_element(c, item, &t)) < 0)
             return r;
-        if ((r = join(c, item, t, &joined)) < 0)
-            return r;
+        join(c, t, &joined);
     }
     if (joined == NULL)
         joined = cel_unify_new_variable(&c->unify);
@@ -412,14 +410,16 @@ static int check_map(struct checker *c, struct cel_expr *e)
         struct cel_expr *key = e->map.items[2 * i];
         struct cel_expr *value = e->map.items[2 * i + 1];
         int r = check(c, key);
-        if (r < 0 || (r = join(c, key, key->type, &keys)) < 0 || (r = check(c, value)) < 0)
+        if (r < 0)
+            return r;
+        join(c, key->type, &keys);
+        if ((r = check(c, value)) < 0)
             return r;
         const struct cel_type *t = value->type;
         if (e->map.optional != NULL && e->map.optional[i] &&
                 (r = optional_element(c, value, &t)) < 0)
             return r;
-        if ((r = join(c, value, t, &values)) < 0)
-            return r;
+        join(c, t, &values);
     }
     if (keys == NULL) {
         keys = cel_unify_new_variable(&c->unify);

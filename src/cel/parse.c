@@ -431,13 +431,15 @@ static int parse_select(struct parser *p, struct cel_expr **target)
     if (r < 0 || (optional && (r = advance(p)) < 0))
         return r;
     struct cel_token name = p->token;
-    if (name.kind == CEL_TOKEN_ESCAPED)
-        return err_set_at(p->err, -EINVAL, name.at, "unsupported syntax: '`'");
-    if (name.kind != CEL_TOKEN_IDENT)
+    bool escaped = name.kind == CEL_TOKEN_ESCAPED;
+    if (escaped) {
+        name.text = (struct str){name.text.ptr + 1, name.text.len - 2};
+    } else if (name.kind != CEL_TOKEN_IDENT) {
         return unexpected(p, "IDENTIFIER");
+    }
     if ((r = advance(p)) < 0)
         return r;
-    if (p->token.kind == '(' && !optional) {
+    if (p->token.kind == '(' && !optional && !escaped) {
         struct cel_expr *call = cel_expr_new(p->arena, CEL_EXPR_CALL, p->token.at);
         struct items args = {0};
         if ((r = advance(p)) < 0 || (r = parse_items(p, &args, ')', false, false)) < 0)

@@ -3,7 +3,8 @@
  * {"expr", "device"}: what dra_batch_eval() answers, and the estimate of the expression's cost.
  * {"pattern", "text"}: whether the pattern compiles, matches, and all its matches.
  * {"quantity", "other"}: text, order, sum and difference, as Kubernetes prints them.
- * {"version", "other"}: whether both parse, and their order. */
+ * {"version", "other"}: whether both parse, and their order.
+ * {"value"}: an expression without variables: its type and what it evaluates to. */
 #include "base/arena.h"
 #include "base/doc.h"
 #include "base/json.h"
@@ -119,6 +120,101 @@ static void answer_version(const struct doc *d, struct json_writer *w)
     jw_object_end(w);
 }
 
+static void put_bytes(struct json_writer *w, const char *kind, struct str bytes)
+{
+    struct buf hex = BUF_INIT(1 << 24);
+    for (size_t i = 0; i < bytes.len; i++)
+        buf_printf(&hex, "%02x", (unsigned char)bytes.ptr[i]);
+    jw_kv_str(w, kind, buf_str(&hex));
+    buf_clear(&hex);
+}
+
+/* A value as {"<kind>": ...}; numbers as text, strings in hexadecimal digits.  Values nest as deep
+ * as the expression that made them. */
+/* NOLINTNEXTLINE(misc-no-recursion) */
+static void put_value(struct json_writer *w, struct cel_value v)
+{
+    char text[64];
+    struct cel_value key = {0};
+    struct cel_value item = {0};
+    jw_object(w);
+    switch (v.kind) {
+    case CEL_KIND_STRING:
+    case CEL_KIND_BYTES:
+        put_bytes(w, v.kind == CEL_KIND_STRING ? "string" : "bytes", cel_value_str(v));
+        break;
+    case CEL_KIND_DOUBLE:
+        (void)snprintf(text, sizeof text, "%.17g", v.d);
+        jw_kv_cstr(w, "double", text);
+        break;
+    case CEL_KIND_TIMESTAMP:
+        (void)snprintf(text, sizeof text, "%lld.%09d", (long long)v.time->seconds, v.time->nanos);
+        jw_kv_cstr(w, "timestamp", text);
+        break;
+    case CEL_KIND_LIST:
+        jw_key(w, "list");
+        jw_array(w);
+        for (uint32_t i = 0; i < v.list->count; i++)
+            put_value(w, v.list->items[i]);
+        jw_array_end(w);
+        break;
+    case CEL_KIND_MAP:
+        jw_key(w, "map");
+        jw_array(w);
+        for (uint32_t i = 0; i < v.map->count; i++) {
+            v.map->ops->entry(v.map, i, &key, &item);
+            jw_array(w);
+            put_value(w, key);
+            put_value(w, item);
+            jw_array_end(w);
+        }
+        jw_array_end(w);
+        break;
+    case CEL_KIND_OPTIONAL:
+        jw_key(w, "optional");
+        jw_array(w);
+        if (v.optional != NULL)
+            put_value(w, *v.optional);
+        jw_array_end(w);
+        break;
+    default: {
+        struct buf printed = BUF_INIT(4096);
+        cel_value_print(&printed, v);
+        jw_kv_str(w, cel_value_type_name(v), buf_str(&printed));
+        buf_clear(&printed);
+        break;
+    }
+    }
+    jw_object_end(w);
+}
+
+static void answer_value(const struct doc *d, struct arena *a, struct json_writer *w)
+{
+    static const struct cel_env env = {0};
+    const struct cel_program *p = NULL;
+    struct cel_value v = {0};
+    struct err e = {0};
+    int r = cel_compile(&env, text_of(d, "value"), a, &p, &e);
+    jw_object(w);
+    if (r < 0) {
+        jw_kv_cstr(w, "outcome", r == -ENOTSUP ? "unsupported" : "compile-error");
+        jw_kv_cstr(w, "message", e.text);
+        jw_object_end(w);
+        return;
+    }
+    struct cel_run run = {.arena = a, .cost_limit = UINT64_MAX};
+    jw_kv_cstr(w, "type", cel_program_result_name(p));
+    r = cel_eval(p, &run, &v, NULL, &e);
+    jw_kv_cstr(w, "outcome", r == 0 ? "value" : r == -ENOTSUP ? "unsupported" : "runtime-error");
+    if (r < 0)
+        jw_kv_cstr(w, "message", e.text);
+    if (r == 0) {
+        jw_key(w, "value");
+        put_value(w, v);
+    }
+    jw_object_end(w);
+}
+
 static void answer(struct str line, struct buf *out)
 {
     struct arena *a = arena_new(0);
@@ -129,6 +225,8 @@ static void answer(struct str line, struct buf *out)
         buf_printf(out, "{\"outcome\":\"input\",\"message\":\"%s\"}", e.text);
     else if (doc_get(d, "expr") != NULL)
         answer_expr(d, line, a, out);
+    else if (doc_get(d, "value") != NULL)
+        answer_value(d, a, &w);
     else if (doc_get(d, "pattern") != NULL)
         answer_pattern(d, a, &w);
     else if (doc_get(d, "quantity") != NULL)
