@@ -550,6 +550,8 @@ static void put_operator(struct ctl_snapshot *s, const struct kube_item *item)
                     keep(s, kube_value_str(kube_item_at(item, "spec.devicePlugin.config.name"))),
             .plugin_default =
                     keep(s, kube_value_str(kube_item_at(item, "spec.devicePlugin.config.default"))),
+            .plugin_version =
+                    keep(s, kube_value_str(kube_item_at(item, "spec.devicePlugin.version"))),
             .mig_config =
                     keep(s, kube_value_str(kube_item_at(item, "spec.migManager.config.name"))),
             .mig_default =

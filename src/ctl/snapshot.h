@@ -132,6 +132,7 @@ struct ctl_config_map {
 struct ctl_operator {
     bool present;
     struct str plugin_config, plugin_default; /* devicePlugin.config.{name,default} */
+    struct str plugin_version;                /* devicePlugin.version, a release or a digest */
     struct str mig_config, mig_default;       /* migManager.config.{name,default} */
     struct str mig_strategy;                  /* mig.strategy */
     uint32_t toleration_count;

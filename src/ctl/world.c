@@ -174,6 +174,15 @@ static void find_operator(struct world_builder *b)
                 "devicePlugin.config.name is not set: the device plugin reads no configuration",
                 "name a ConfigMap there before any node is to share its GPUs");
     }
+    if (op->plugin_config.len > 0 && nvidia_config_manager_acts_first(op->plugin_version)) {
+        ctl_world_find(w, CTL_FINDING_WARNING, "ClusterPolicy",
+                arena_printf(w->a,
+                        "devicePlugin.version %.*s offers the default configuration first, "
+                        "whenever a node's plugin starts",
+                        STR_ARG_SHORT(op->plugin_version)),
+                "a GPU that pods share is then offered whole for a moment: cordon a shared node "
+                "before its plugin is restarted (k8s-device-plugin issue 1645)");
+    }
     if (!str_eq_c(op->mig_strategy, "mixed") && op->mig_strategy.len > 0) {
         ctl_world_find(w, CTL_FINDING_WARNING, "ClusterPolicy",
                 arena_printf(w->a, "mig.strategy is '%.*s'", STR_ARG_SHORT(op->mig_strategy)),

@@ -226,3 +226,31 @@ uint32_t nvidia_plugin_config_replicas(struct str text, const struct model_resou
     }
     return 1;
 }
+
+/* -- releases --------------------------------------------------------------------------------- */
+
+bool nvidia_config_manager_acts_first(struct str release)
+{
+    enum { PARTS = 3, DIGITS_MAX = 4, STEP = 10000 };
+    struct str rest = release;
+    struct str word = {0};
+    uint64_t number = 0;
+    if (rest.len > 0 && rest.ptr[0] == 'v')
+        rest = (struct str){rest.ptr + 1, rest.len - 1};
+    for (unsigned i = 0; i < PARTS; i++) {
+        unsigned part = 0;
+        size_t digits = 0;
+        if (!str_split(&rest, '.', &word))
+            return false;
+        for (; digits < word.len && digits < DIGITS_MAX; digits++) {
+            if (word.ptr[digits] < '0' || word.ptr[digits] > '9')
+                break;
+            part = part * 10 + (unsigned)(word.ptr[digits] - '0');
+        }
+        bool build = i == PARTS - 1 && digits < word.len && word.ptr[digits] == '-';
+        if (digits == 0 || (digits < word.len && !build))
+            return false;
+        number = number * STEP + part;
+    }
+    return number >= 18 * STEP + 2 && number < 20 * STEP;
+}

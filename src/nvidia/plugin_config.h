@@ -63,6 +63,12 @@ void nvidia_plugin_config_read(struct arena *a, const struct doc *root,
  * offered under the config in `text`: 1 = not shared, 0 = the plugin would refuse the file. */
 uint32_t nvidia_plugin_config_replicas(struct str text, const struct model_resource *resource);
 
+/* Whether the config-manager of this release of the plugin ("v0.19.1", with or without "-ubi9")
+ * acts before it has seen its node, as if that had no label, so that each start offers the default
+ * config first: from v0.18.2 to the last that was tried, v0.19.  False for what is no release.
+ * SOURCE: test/fake/recorded/config-manager-*.txt, k8s-device-plugin issue 1645. */
+bool nvidia_config_manager_acts_first(struct str release);
+
 /* What we write: strategy mixed, renamed shared resources, requests for more than one refused. */
 struct nvidia_plugin_plan {
     uint32_t gpu_replicas; /* of whole GPUs: 1 = exclusive */

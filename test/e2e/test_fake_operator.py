@@ -7,6 +7,7 @@ import os
 
 import cluster
 from cluster import allocatable, eventually, equal, label
+from plans import run
 
 CONFIG = "device-plugin-config"
 
@@ -175,6 +176,15 @@ def test_a_newer_config_manager_acts_before_it_sees_the_label():
                "specified config later does not exist", seconds=10)
     eventually("the default", lambda: (allocatable(node, "nvidia.com/gpu"),
                                        allocatable(node, "nvidia.com/gpu.shared")), (4, 0))
+    code, out, err = run("lint", "--live", "-o", "json", kubeconfig=os.environ["KUBECONFIG"])
+    equal("exit code of lint: " + err, code, 1)
+    found = {(f["file"], f["rule"]) for f in json.loads(out)}
+    assert (f"node/{node}", "plugin-label") in found, found
+    code, out, err = run("plan", "-o", "json", "-q", "--metrics", "none",
+                         kubeconfig=os.environ["KUBECONFIG"])
+    equal("exit code of plan: " + err, code, 0)
+    warnings = [w["text"] for w in json.loads(out)["warnings"] if w["subject"] == "ClusterPolicy"]
+    assert any("v0.19.1 offers the default configuration first" in w for w in warnings), warnings
     put_config("later", sharing(3))
     eventually("the key", lambda: allocatable(node, "nvidia.com/gpu.shared"), 12)
     policy["daemonsets"]["updateStrategy"] = "RollingUpdate"

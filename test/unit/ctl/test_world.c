@@ -251,6 +251,31 @@ static void foreign_owners_are_known(void **state)
     }
 }
 
+/* A release whose config-manager acts before it has seen its node is warned of, if nodes choose. */
+static void a_plugin_that_offers_the_default_first_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *version, *config;
+        unsigned warnings;
+    } table[] = {{"v0.18.0", "configs", 0}, {"v0.19.1", "configs", 1}, {"v0.19.1", "", 0}};
+    for (unsigned i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct cluster *c = cluster_new();
+        unsigned warnings = 0;
+        put_node(c, "a", 1, "");
+        buf_printf(&c->text,
+                "{\"kind\":\"ClusterPolicy\",\"apiVersion\":\"nvidia.com/v1\",\"metadata\":{"
+                "\"name\":\"p\",\"uid\":\"p\"},\"spec\":{\"devicePlugin\":{\"version\":\"%s\","
+                "\"config\":{\"name\":\"%s\"}},\"mig\":{\"strategy\":\"mixed\"}}}\n",
+                table[i].version, table[i].config);
+        build(c);
+        for (uint32_t f = 0; f < c->w.finding_count; f++)
+            warnings += strstr(c->w.findings[f].text, "offers the default configuration") != NULL;
+        assert_int_equal(warnings, table[i].warnings);
+        cluster_free(c);
+    }
+}
+
 static void quotas_count_in_their_namespace(void **state)
 {
     (void)state;
@@ -464,6 +489,7 @@ int main(void)
             cmocka_unit_test(prices_follow_the_purchase),
             cmocka_unit_test(no_known_gpu_is_an_error),
             cmocka_unit_test(foreign_owners_are_known),
+            cmocka_unit_test(a_plugin_that_offers_the_default_first_is_told),
             cmocka_unit_test(quotas_count_in_their_namespace),
             cmocka_unit_test(unknown_templates_are_left_alone),
             cmocka_unit_test(budgets_say_how_many_may_go),

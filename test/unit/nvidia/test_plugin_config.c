@@ -305,6 +305,37 @@ static void test_written_reads_back(void **state)
     }
 }
 
+static void test_releases(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *release;
+        bool acts_first;
+    } releases[] = {
+            {"v0.17.4", false},
+            {"v0.18.0", false},
+            {"v0.18.1-ubi9", false},
+            {"v0.18.2", true},
+            {"0.18.2", true},
+            {"v0.18.10", true},
+            {"v0.19.1-ubi9", true},
+            {"v0.19.x", false},
+            {"v0.20.0", false},
+            {"v1.18.2", false},
+            {"v0.18", false},
+            {"v0.18.2x", false},
+            {"v0.00018.2", false},
+            {"sha256:0.19.1", false},
+            {"v", false},
+            {"", false},
+    };
+    for (size_t i = 0; i < sizeof releases / sizeof releases[0]; i++) {
+        bool got = nvidia_config_manager_acts_first(str_from(releases[i].release));
+        if (got != releases[i].acts_first)
+            fail_msg("%s: %d", releases[i].release, got);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +346,7 @@ int main(void)
             cmocka_unit_test(test_first_error_survives_many_warnings),
             cmocka_unit_test(test_written),
             cmocka_unit_test(test_written_reads_back),
+            cmocka_unit_test(test_releases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
