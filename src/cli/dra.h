@@ -11,7 +11,7 @@ struct cli_dra_options {
     const char *file, *kubeconfig, *context, *claim, *pod, *node, *expr;
     bool all_nodes, batch;
     uint32_t variant, output;
-    uint64_t steps;
+    uint64_t steps, top;
 };
 
 extern const char *const cli_dra_variant_choices[];

@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-enum { OUTPUT_BYTES_MAX = 256 << 20, JSON_INDENT = 2 };
+enum { OUTPUT_BYTES_MAX = 256 << 20, JSON_INDENT = 2, NAMES_MAX = 20, NAMES_BYTES_MAX = 1 << 16 };
 
 static const struct cli_option explain_options[] = {
         CLI_DRA_FILE(struct cli_dra_options, file),
@@ -17,6 +17,15 @@ static const struct cli_option explain_options[] = {
         CLI_DRA_NODE(struct cli_dra_options, node),
         CLI_DRA_VARIANT(struct cli_dra_options, variant),
         CLI_DRA_STEPS(struct cli_dra_options, steps),
+        {.name = "top",
+                .kind = CLI_OPTION_NUMBER,
+                CLI_AT(struct cli_dra_options, top),
+                .value_name = "N",
+                .default_text = "10",
+                .min = 1,
+                .max = 1000000,
+                .help = "funnels a claim, of nodes that have devices; the others\n"
+                        "are counted (json: all are there)"},
         CLI_OPTION_OUTPUT(struct cli_dra_options, output),
         {0},
 };
@@ -34,22 +43,86 @@ struct printer {
     struct dra_engine *e;
     struct buf *out;
     struct json_writer *json; /* NULL: text */
-    uint64_t steps;
+    const struct cli_dra_options *options;
     unsigned fits;
 };
 
-static void explain_claim(
-        struct printer *p, const struct dra_claim *claim, const struct dra_node *node)
+/* How a claim does on the nodes. */
+struct tally {
+    uint32_t fits, bare; /* bare: has no device */
+    uint64_t funnels;
+    struct buf names; /* of nodes where it fits */
+};
+
+static void tally_fit(const struct printer *p, const struct dra_node *node, struct tally *t)
+{
+    struct str name = dra_name(&p->world->store->names, node->name);
+    if (t->fits < NAMES_MAX)
+        buf_printf(&t->names, "%s%.*s", t->fits > 0 ? ", " : ": ", STR_ARG(name));
+    t->fits++;
+}
+
+static bool is_bare(const struct dra_report *r)
+{
+    for (uint32_t i = 0; i < r->ask_count; i++) {
+        if (r->asks[i].devices > 0)
+            return false;
+    }
+    return r->ask_count > 0 && r->note_count == 0;
+}
+
+static void explain_node(struct printer *p, const struct dra_claim *claim,
+        const struct dra_node *node, struct tally *t)
 {
     SCOPED(arena_scoped_free) struct arena *arena = arena_new(0);
     struct dra_report report;
     dra_explain(p->e, node, claim, arena, &report);
-    p->fits += !p->world->pod && report.outcome == DRA_OUTCOME_ALLOCATED;
+    if (report.outcome == DRA_OUTCOME_ALLOCATED)
+        tally_fit(p, node, t);
     if (p->json) {
         dra_report_json(p->json, p->world->store, node, claim, &report);
+    } else if (p->world->node_count > 1 && is_bare(&report)) {
+        t->bare++;
     } else {
         dra_report_text(p->out, p->world->store, node, claim, &report);
+        t->funnels++;
     }
+}
+
+/* Beyond the funnels that are wanted: does it fit. */
+static void explain_briefly(struct printer *p, const struct dra_claim *claim,
+        const struct dra_node *node, struct tally *t)
+{
+    SCOPED(arena_scoped_free) struct arena *arena = arena_new(0);
+    struct dra_input input = {.node = node, .claims = &claim, .claim_count = 1};
+    struct dra_result result;
+    if (dra_allocate(p->e, &input, arena, &result, NULL) == DRA_OUTCOME_ALLOCATED)
+        tally_fit(p, node, t);
+}
+
+static void explain_claim(struct printer *p, const struct dra_claim *claim)
+{
+    const struct cli_dra_world *w = p->world;
+    const struct dra_names *n = &w->store->names;
+    struct tally t = {.names = BUF_INIT(NAMES_BYTES_MAX)};
+    for (uint32_t i = 0; i < w->node_count; i++) {
+        if (p->json || t.funnels < p->options->top) {
+            explain_node(p, claim, w->nodes[i], &t);
+        } else {
+            explain_briefly(p, claim, w->nodes[i], &t);
+        }
+    }
+    p->fits += w->pod ? 0 : t.fits;
+    if (!p->json && w->node_count > 1) {
+        buf_printf(p->out, "claim %.*s/%.*s fits %u of %u nodes%.*s%s",
+                STR_ARG(dra_name(n, claim->namespace_name)), STR_ARG(dra_name(n, claim->name)),
+                t.fits, w->node_count, (int)t.names.len, t.names.len > 0 ? t.names.ptr : "",
+                t.fits > NAMES_MAX ? ", ..." : "");
+        if (t.bare > 0)
+            buf_printf(p->out, "; %u have no device", t.bare);
+        buf_putc(p->out, '\n');
+    }
+    buf_clear(&t.names);
 }
 
 /* A pod's claims must fit together: claims that fit alone may want the same device. */
@@ -65,7 +138,7 @@ static void explain_pod(struct printer *p, const struct dra_node *node)
     bool fits = outcome == DRA_OUTCOME_ALLOCATED;
     p->fits += fits;
     if (err.code == -ETIME)
-        dra_gave_up(p->steps, &err);
+        dra_gave_up(p->options->steps, &err);
     if (p->json) {
         jw_object(p->json);
         jw_kv_str(p->json, "namespace", dra_name(n, w->pod->namespace_name));
@@ -96,14 +169,15 @@ static int run_explain(const struct cli_call *call, struct err *reterr)
     }
     struct buf out = BUF_INIT(OUTPUT_BYTES_MAX);
     struct json_writer w = JSON_WRITER(&out, JSON_INDENT);
-    struct printer p = {
-            .world = &world, .e = e, .out = &out, .json = o->output == CLI_OUTPUT_JSON ? &w : NULL};
+    struct printer p = {.world = &world,
+            .e = e,
+            .out = &out,
+            .json = o->output == CLI_OUTPUT_JSON ? &w : NULL,
+            .options = o};
     if (p.json)
         jw_array(&w);
-    for (uint32_t c = 0; c < world.claim_count; c++) {
-        for (uint32_t i = 0; i < world.node_count; i++)
-            explain_claim(&p, world.claims[c], world.nodes[i]);
-    }
+    for (uint32_t c = 0; c < world.claim_count; c++)
+        explain_claim(&p, world.claims[c]);
     for (uint32_t i = 0; world.pod && i < world.node_count; i++)
         explain_pod(&p, world.nodes[i]);
     if (p.json) {

@@ -86,8 +86,11 @@ int cli_dra_read(const char *path, cli_dra_visit *visit, void *context, struct e
         return r;
     struct str rest = buf_str(&content);
     struct str text;
+    const char *counted = rest.ptr;
+    uint32_t before = 0;
     while (!r && next_document(&rest, &text)) {
-        uint32_t before = lines((struct str){content.ptr, (size_t)(text.ptr - content.ptr)});
+        before += lines((struct str){counted, (size_t)(text.ptr - counted)});
+        counted = text.ptr;
         if (blank(text))
             continue;
         r = read_document(text, before, visit, context, reterr);

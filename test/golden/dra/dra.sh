@@ -46,6 +46,8 @@ check gave_up_json 1 explain -f tangled.yaml --steps 20000 -o json
 check gave_up_allocate 1 allocate -f tangled.yaml --steps 20000 --all-nodes
 check slices 0 slices --gpu A30-24GB --gpus 1 --node a30-0
 check slices_no_mig 2 slices --gpu L4 --node l4-0
+check nodes 0 explain -f nodes.yaml
+check nodes_top 0 explain -f nodes.yaml --top 1
 check no_node 2 explain -f objects.yaml --node gpu-2
 cd "$out" || exit 1
 check bad 2 explain -f bad.yaml
