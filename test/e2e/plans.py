@@ -17,7 +17,7 @@ def run(*arguments, kubeconfig=None):
     if kubeconfig is not None:
         env["KUBECONFIG"] = kubeconfig
     done = subprocess.run([SLICEWRIGHT, *arguments], env=env, capture_output=True, text=True,
-                          timeout=90, check=False)
+                          timeout=240, check=False)
     return done.returncode, done.stdout, done.stderr
 
 

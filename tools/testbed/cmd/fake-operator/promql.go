@@ -135,8 +135,44 @@ func scrapeLabels(n *node, one *series) map[string]string {
 	return labels
 }
 
+// sampled is a series at a time; its labels are made when they are asked for, which is not often.
+type sampled struct {
+	n   *node
+	one *series
+}
+
+func (s sampled) labels() map[string]string { return scrapeLabels(s.n, s.one) }
+
+// key tells series apart.
+func (s sampled) key() string {
+	var key strings.Builder
+	key.WriteString(s.n.name)
+	key.WriteByte(0)
+	key.WriteString(s.one.metric)
+	for _, label := range s.one.labels {
+		key.WriteByte(0)
+		key.WriteString(label[0])
+		key.WriteByte(0)
+		key.WriteString(label[1])
+	}
+	return key.String()
+}
+
+func (q *query) matches(s sampled) bool {
+	if len(q.matchers) == 0 {
+		return true
+	}
+	labels := s.labels()
+	for i := range q.matchers {
+		if !q.matchers[i].matches(labels[q.matchers[i].label]) {
+			return false
+		}
+	}
+	return true
+}
+
 // samplesAt is every series that matches at a time.
-func (w *world) samplesAt(q *query, t time.Time, each func(labels map[string]string, v float64)) {
+func (w *world) samplesAt(q *query, t time.Time, each func(s sampled, v float64)) {
 	if t.After(time.Now()) || t.Before(w.began.Add(-w.options.history)) {
 		return
 	}
@@ -152,13 +188,8 @@ func (w *world) samplesAt(q *query, t time.Time, each func(labels map[string]str
 			if q.metric != "" && q.metric != all[i].metric {
 				continue // most series, before their labels are made
 			}
-			labels := scrapeLabels(n, &all[i])
-			matched := true
-			for j := range q.matchers {
-				matched = matched && q.matchers[j].matches(labels[q.matchers[j].label])
-			}
-			if matched {
-				each(labels, all[i].value)
+			if one := (sampled{n, &all[i]}); q.matches(one) {
+				each(one, all[i].value)
 			}
 		}
 	}
@@ -220,14 +251,19 @@ func parseTime(text string, fallback time.Time) (time.Time, error) {
 // evaluate gives each series' value at a time to `each`.
 func (w *world) evaluate(q *query, t time.Time, each func(labels map[string]string, v float64)) {
 	if q.function == "" {
-		w.samplesAt(q, t, each)
+		w.samplesAt(q, t, func(s sampled, v float64) { each(s.labels(), v) })
 		return
 	}
 	window := answer{}
 	step := max(w.scaled(collectInterval), q.window/10) // ten samples say what a window is like
 	for at := t.Add(-q.window); !at.After(t); at = at.Add(step) {
-		w.samplesAt(q, at, func(labels map[string]string, v float64) {
-			r := window.find(labels)
+		w.samplesAt(q, at, func(s sampled, v float64) {
+			key := s.key()
+			r := window[key]
+			if r == nil {
+				r = &result{Metric: s.labels()}
+				window[key] = r
+			}
 			r.top = max(r.top, v)
 			r.sum += v
 			r.count++
@@ -259,8 +295,8 @@ func (w *world) query(out http.ResponseWriter, in *http.Request) {
 	if q.function == "" && q.window != 0 {
 		step := w.scaled(collectInterval)
 		for at := t.Add(-q.window).Truncate(step).Add(step); !at.After(t); at = at.Add(step) {
-			w.samplesAt(q, at, func(labels map[string]string, v float64) {
-				r := a.find(labels)
+			w.samplesAt(q, at, func(s sampled, v float64) {
+				r := a.find(s.labels())
 				r.Values = append(r.Values, point(at, v))
 			})
 		}
