@@ -37,6 +37,8 @@ def test_a_key_that_is_not_there_yet_is_waited_for():
     """config-manager ends with its error until kubelet brings the new key, then the node shares."""
     node = "l4-0"
     equal("before", allocatable(node, "nvidia.com/gpu"), 4)
+    # Later than kubelet may be, so that the label is there first on a slow machine too.
+    cluster.kubectl("annotate", "node", node, "fake.slicewright.io/faults=config-lag=3m")
     put_config("late-x4", sharing(4))
     label(node, device_plugin__config="late-x4")
     eventually("config-manager's error", lambda: cluster.state(node).get("error"),
