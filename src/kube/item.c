@@ -132,10 +132,9 @@ int kube_item_of(struct kube_value value, struct kube_item *ret_item, struct err
 int kube_item_parse(
         struct arena *a, struct str text, struct kube_item *ret_item, struct err *reterr)
 {
-    struct kube_value value;
-    if (kube_value_parse(a, text, &value, reterr) < 0)
-        return reterr->code;
-    return item_from_value(value, ret_item, reterr);
+    struct kube_value value = {0};
+    int rc = kube_value_parse(a, text, &value, reterr);
+    return rc < 0 ? rc : item_from_value(value, ret_item, reterr);
 }
 
 /* --------------------------------------------------------------------------------------- reading
