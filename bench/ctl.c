@@ -198,6 +198,7 @@ static void run(struct bench *b, struct ctl_feed *feed, int64_t *ret_ns, uint32_
         o.seen[k] = true;
     at[0] = cpu_ns();
     struct ctl_snapshot *s = ctl_snapshot_new();
+    s->each_once = true;
     for (unsigned k = 0; k < CTL_KIND_COUNT; k++) {
         uint32_t cursor = 0;
         struct kube_row row;

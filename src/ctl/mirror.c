@@ -357,6 +357,7 @@ int ctl_mirror_snapshot(struct ctl_mirror *m, struct ctl_snapshot **ret_snapshot
     struct ctl_snapshot *s = ctl_snapshot_new();
     struct ctl_fetch_result result = {0};
     int rc = 0;
+    s->each_once = true;
     for (enum ctl_kind k = 0; k < CTL_KIND_COUNT; k++)
         result.seen[k] = true;
     for (unsigned i = 0; i < WATCHES && rc == 0; i++) {

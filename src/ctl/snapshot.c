@@ -58,7 +58,8 @@ enum ctl_kind ctl_kind_find(struct str kind)
 struct str ctl_labels_get_str(const struct ctl_labels *l, struct str key)
 {
     for (uint32_t i = 0; i < l->count; i++) {
-        if (str_eq(l->list[i].key, key))
+        const struct str at = l->list[i].key;
+        if (at.len == key.len && memcmp(at.ptr, key.ptr, key.len) == 0)
             return l->list[i].value;
     }
     return (struct str){0};
@@ -580,7 +581,7 @@ int ctl_snapshot_put(struct ctl_snapshot *s, enum ctl_kind kind, const struct ku
 {
     if (item->name.len == 0)
         return err_set(reterr, -EINVAL, "a %s without a name", kinds[kind].kind);
-    if (item->uid.len > 0 && map_str_set(&s->seen, item->uid, 1) != MAP_NONE)
+    if (!s->each_once && item->uid.len > 0 && map_str_set(&s->seen, item->uid, 1) != MAP_NONE)
         return 0;
     s->taken[kind]++;
     switch (kind) {

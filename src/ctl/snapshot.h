@@ -168,6 +168,7 @@ struct ctl_snapshot {
     uint32_t other_cap;
     struct map_str workload_by_uid;
     struct map_str seen;            /* uids: a list that broke off comes again */
+    bool each_once;                 /* set by who knows that objects do not: they are not noted */
     uint64_t taken[CTL_KIND_COUNT]; /* objects */
 };
 
