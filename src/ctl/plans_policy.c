@@ -135,9 +135,10 @@ static void govern(struct ctl_plans *p)
     if (choose(p, &row, why)) {
         struct str document = arena_str(a, view_of(&row).document);
         hash = str_hash(document, 1);
-        if (!(p->told && hash == p->governing_hash) && policy_parse(a, document, &policy, &e) < 0)
+        if (!(p->told && hash == p->governing_hash) && policy_parse(a, document, &policy, &e) < 0) {
             (void)snprintf(why, sizeof why, "SharingPolicy %.*s: %.*s", STR_ARG_SHORT(row.name),
                     STR_ARG(without_line(e.text)));
+        }
     } else {
         hash = str_hash(str_from(why), 2);
     }
@@ -322,9 +323,10 @@ static bool write_policy(struct ctl_plans *p, const struct kube_row *row)
             .manager = CTL_FIELD_MANAGER,
             .done = on_written,
             .user = p};
-    if (kube_write_patch(p->client, KUBE_PATCH_MERGE, &write, &p->policy_request, &e) < 0)
+    if (kube_write_patch(p->client, KUBE_PATCH_MERGE, &write, &p->policy_request, &e) < 0) {
         os_log_warn(
                 "plans", "the status of a policy cannot be written", OS_LOG_CSTR("why", e.text));
+    }
     buf_clear(&body);
     return true;
 }

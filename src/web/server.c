@@ -144,12 +144,15 @@ static int listener_open(struct web_server *s, int *ret_fd, struct err *reterr)
 
 static uint16_t port_of(int fd)
 {
-    struct sockaddr_storage address = {0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address = {0};
     socklen_t size = sizeof address;
-    if (getsockname(fd, (struct sockaddr *)&address, &size) < 0)
+    if (getsockname(fd, &address.any, &size) < 0)
         return 0;
-    return address.ss_family == AF_INET ? ntohs(((const struct sockaddr_in *)&address)->sin_port)
-                                        : ntohs(((const struct sockaddr_in6 *)&address)->sin6_port);
+    return ntohs(address.any.sa_family == AF_INET ? address.v4.sin_port : address.v6.sin6_port);
 }
 
 /* -- connections --------------------------------------------------------------------------------
@@ -367,19 +370,19 @@ static enum MHD_Result answer_send(struct MHD_Connection *connection, struct ans
 /* Called at the head of a request, then with each part of its body (which nobody needs), then with
  * none: then it is whole and is answered. */
 static enum MHD_Result on_request(void *user, struct MHD_Connection *connection, const char *url,
-        const char *method, const char *version, const char *upload, size_t *upload_size,
-        void **context)
+        const char *method, const char *unused_version, const char *unused_upload,
+        size_t *ret_upload_size, void **ret_context)
 {
     static const char seen;
     struct web_server *s = user;
-    (void)version;
-    (void)upload;
-    if (*context == NULL) {
-        *context = (void *)(uintptr_t)&seen;
+    (void)unused_version;
+    (void)unused_upload;
+    if (*ret_context == NULL) {
+        *ret_context = (void *)(uintptr_t)&seen;
         return MHD_YES;
     }
-    if (*upload_size > 0) {
-        *upload_size = 0;
+    if (*ret_upload_size > 0) {
+        *ret_upload_size = 0;
         return MHD_YES;
     }
     struct answer a = {

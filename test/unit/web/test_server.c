@@ -361,7 +361,7 @@ static void test_slow_clients_are_cut(void **state)
     int dribbler = raw_connect(&b);
     int deaf = raw_connect(&b);
     raw_send(deaf, "GET /large/ HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    raw_send(dribbler, "GET /hel");
+    raw_send(dribbler, "GET /he");
     bool closed = false;
     for (unsigned i = 0; i < 100 && !closed; i++) {
         (void)send(dribbler, "l", 1, MSG_NOSIGNAL);
