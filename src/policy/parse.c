@@ -224,8 +224,19 @@ static int name_number(const char *const *names, struct str text)
     return -1;
 }
 
+/* What an API server or a tool adds to an object: `kubectl get -o yaml` is a good document too. */
+static bool is_of_the_server(const char *path, struct str key)
+{
+    static const char *const metadata[] = {"annotations", "creationTimestamp",
+            "deletionGracePeriodSeconds", "deletionTimestamp", "finalizers", "generation", "labels",
+            "managedFields", "ownerReferences", "resourceVersion", "uid", NULL};
+    if (strcmp(path, "metadata") == 0)
+        return name_number(metadata, key) >= 0;
+    return path[0] == '\0' && str_eq_c(key, "status");
+}
+
 /* Finds the members called names[i] of the object `v`: all of them are there when it returns 0;
- * others are faults. */
+ * others are faults, unless the API server writes them. */
 static int members_get(const struct doc *v, const char *path, const char *const *names,
         const struct doc **ret, struct faults *to)
 {
@@ -235,7 +246,9 @@ static int members_get(const struct doc *v, const char *path, const char *const 
         return value_error(v, path, "a map", to);
     for (uint32_t k = 0; k < v->count; k++) {
         int i = name_number(names, v->first[k].key);
-        int r = i < 0 ? key_error(&v->first[k], path, names, to) : 0;
+        int r = 0;
+        if (i < 0 && !is_of_the_server(path, v->first[k].key))
+            r = key_error(&v->first[k], path, names, to);
         if (!goes_on(to, r))
             return r;
         if (i >= 0)

@@ -291,6 +291,8 @@ def test_which_policy_governs():
     eventually("p governs", lambda: condition("sharingpolicy", "p", "Governing"),
                ("True", "Governs"))
     equal("accepted", condition("sharingpolicy", "p", "Accepted"), ("True", "Valid"))
+    printed = kubectl("get", "sharingpolicy", "p", "-o", "yaml", "--show-managed-fields")
+    equal("what kubectl prints is a policy", slicewright("policy", "check", "-", stdin=printed)[0], 0)
     kubectl("patch", "sharingpolicy", "p", "--type=merge", "-p", '{"spec":{"suspend":true}}')
     f.wait("policy p suspended")
     eventually("says suspended", lambda: condition("sharingpolicy", "p", "Governing"),

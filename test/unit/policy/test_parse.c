@@ -308,6 +308,33 @@ static void test_docs_page(void **state)
     buf_clear(&out);
 }
 
+static void test_an_object_as_kubectl_prints_it(void **state)
+{
+    (void)state;
+    struct arena *a = arena_new(0);
+    const struct policy *p = NULL;
+    struct err e = {0};
+    int r = policy_parse(a,
+            STR_LIT("apiVersion: sharing.slicewright.io/v1alpha1\nkind: SharingPolicy\n"
+                    "metadata:\n  annotations: {a: b}\n  creationTimestamp: "
+                    "\"2026-11-23T01:00:00Z\"\n"
+                    "  generation: 2\n  labels: {}\n  managedFields: []\n  name: live\n"
+                    "  resourceVersion: \"426\"\n  uid: x\nspec: {suspend: true}\n"
+                    "status:\n  conditions: []\n"),
+            &p, &e);
+    if (r < 0)
+        fail_msg("%s", e.text);
+    assert_true(p->suspend && str_eq_c(p->name, "live"));
+    assert_int_equal(
+            policy_parse(a,
+                    STR_LIT("apiVersion: sharing.slicewright.io/v1alpha1\n"
+                            "kind: SharingPolicy\nmetadata: {name: x, label: {}}\nspec: {}\n"),
+                    &p, &e),
+            -EINVAL);
+    assert_string_equal(e.text, "line 3: metadata.label: unknown key: expected one of name");
+    arena_free(a);
+}
+
 static void test_crds(void **state)
 {
     (void)state;
@@ -330,6 +357,7 @@ int main(void)
             cmocka_unit_test(test_errors),
             cmocka_unit_test(test_every_fault_is_found),
             cmocka_unit_test(test_docs_page),
+            cmocka_unit_test(test_an_object_as_kubectl_prints_it),
             cmocka_unit_test(test_crds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
