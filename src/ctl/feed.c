@@ -288,6 +288,7 @@ static void drop_gone(struct ctl_feed *f, const struct ctl_world *w, enum core_s
     }
     if (seen == t->count)
         return;
+    assert(t->rows != NULL);
     /* When all is told again, such pods are not: they count as gone, and as new when they are back.
      */
     bool pods = source == CORE_SOURCE_PODS && f->sync[source] == SYNC_COMPLETE;

@@ -146,7 +146,9 @@ static void sync(void *user, enum kube_sync state, const struct err *reason)
                     os_loop_now_ns(m->loop) + REFUSED_AFTER_NS + NUM_NS_PER_SECOND);
         }
     }
-    f->why = complete ? (struct err){0} : *reason;
+    f->why = *reason;
+    if (complete)
+        f->why.code = 0;
     f->complete = complete;
     f->was_complete |= complete;
     if (names_maps(f->kind))
@@ -223,9 +225,11 @@ static void on_maps(struct os_timer *t)
     if (put_kind(m, s, policies, &e) == 0 && put_kind(m, s, sets, &e) == 0) {
         struct str namespace = ctl_operator_namespace(s, m->operator_namespace);
         const struct ctl_operator *o = &s->operator;
-        bool same = str_eq(o->plugin_config, o->mig_config);
+        struct str mig = o->mig_config;
+        if (str_eq(o->plugin_config, mig))
+            mig = (struct str){0}; /* one map, one watch */
         follow_map(&m->all[WATCHES - 2], namespace, o->plugin_config);
-        follow_map(&m->all[WATCHES - 1], namespace, same ? (struct str){0} : o->mig_config);
+        follow_map(&m->all[WATCHES - 1], namespace, mig);
         if (!m->maps_known)
             touch(m);
         m->maps_known = true;

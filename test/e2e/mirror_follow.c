@@ -37,6 +37,7 @@ struct follower {
     struct os_fd input;
     uint64_t generation, worlds, facts, dirty;
     bool waits; /* "ready" was asked */
+    bool ended; /* of input */
     char line[LINE_BYTES];
     size_t line_len;
 };
@@ -303,7 +304,6 @@ static void finish(struct follower *f)
     (void)core_free(f->core);
     (void)arena_free(f->arena);
     free(f);
-    exit(0);
 }
 
 static void command(struct follower *f, struct str word)
@@ -322,14 +322,19 @@ static void command(struct follower *f, struct str word)
     }
 }
 
+/* Commands turn the loop themselves: they are run between its turns. */
 static void on_input(struct os_fd *w, unsigned events)
 {
     (void)events;
     struct follower *f = (struct follower *)((char *)w - offsetof(struct follower, input));
     ssize_t got = read(STDIN_FILENO, f->line + f->line_len, sizeof f->line - f->line_len);
-    if (got <= 0)
-        finish(f);
-    f->line_len += (size_t)got;
+    f->ended = got <= 0;
+    if (got > 0)
+        f->line_len += (size_t)got;
+}
+
+static void run_commands(struct follower *f)
+{
     char *end;
     while ((end = memchr(f->line, '\n', f->line_len)) != NULL) {
         char word[LINE_BYTES];
@@ -365,7 +370,12 @@ int main(int argc, char **argv)
     f->tick.fire = on_tick;
     f->input.ready = on_input;
     (void)os_loop_fd_set(f->loop, &f->input, STDIN_FILENO, OS_LOOP_READ, NULL);
-    if (ctl_mirror_start(f->client, &mirror, &f->mirror, &e) < 0 || os_loop_run(f->loop, &e) < 0)
+    if (ctl_mirror_start(f->client, &mirror, &f->mirror, &e) < 0)
         die(&e);
-    return 1;
+    while (!f->ended) {
+        if (os_loop_turn(f->loop, -1, &e) < 0)
+            die(&e);
+        run_commands(f);
+    }
+    finish(f);
 }
