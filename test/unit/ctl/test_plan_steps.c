@@ -95,6 +95,11 @@ static void test_largest_saving_first_and_one_digest(void **state)
     ctl_plan_note(&p, news(CTL_STEP_PROPOSED, "a", 11, 1000000), T0 + 5);
     assert_int_equal(ctl_plan_review(&p, (struct str){0}, 0, T0 + 5), 0);
     assert_false(p.changed);
+    /* Worth more now: another place, the same digest. */
+    ctl_plan_note(&p, news(CTL_STEP_PROPOSED, "a", 11, 9000000), T0 + 5);
+    assert_int_equal(ctl_plan_review(&p, (struct str){0}, 0, T0 + 5), 0);
+    assert_string_equal(p.steps[0].text[CTL_STEP_NAME], "a");
+    assert_true(p.digest == q.digest);
     ctl_plan_note(&p, news(CTL_STEP_PROPOSED, "a", 12, 1000000), T0 + 5);
     assert_int_equal(ctl_plan_review(&p, (struct str){0}, 0, T0 + 5), CTL_PLAN_IS_NEW);
     assert_true(p.digest != q.digest && p.step_count == 2);
@@ -184,6 +189,26 @@ static void test_a_day_is_the_end_of_an_approval(void **state)
     unsigned r = ctl_plan_review(&p, str_from(was), T0, later);
     assert_int_equal(r, CTL_PLAN_IS_NEW | CTL_PLAN_IS_REFUSED);
     assert_int_equal(p.word, CTL_WORD_CHANGED);
+    assert_int_equal(handed_out(&p, later), 0);
+    ctl_plan_clear(&p);
+}
+
+/* The very same steps, proposed again: the digest is another one all the same. */
+static void test_a_word_is_good_for_one_plan(void **state)
+{
+    (void)state;
+    struct ctl_plan p;
+    char was[17];
+    approve_two(&p);
+    (void)snprintf(was, sizeof was, "%.*s", STR_ARG(digest_text(&p)));
+    int64_t later = T0 + 25 * NUM_NS_PER_HOUR;
+    (void)ctl_plan_review(&p, str_from(was), T0, later);
+    assert_int_equal(p.phase, CTL_PLAN_EXPIRED);
+    ctl_plan_note(&p, news(CTL_STEP_PROPOSED, "a", 11, 1000000), later);
+    ctl_plan_note(&p, news(CTL_STEP_PROPOSED, "b", 22, 5000000), later);
+    (void)ctl_plan_review(&p, str_from(was), later, later);
+    assert_int_equal(p.step_count, 2);
+    assert_int_equal(p.phase, CTL_PLAN_PROPOSED);
     assert_int_equal(handed_out(&p, later), 0);
     ctl_plan_clear(&p);
 }
@@ -384,6 +409,7 @@ int main(void)
             cmocka_unit_test(test_steps_change_state_until_all_is_over),
             cmocka_unit_test(test_another_fact_ends_what_was_agreed),
             cmocka_unit_test(test_a_day_is_the_end_of_an_approval),
+            cmocka_unit_test(test_a_word_is_good_for_one_plan),
             cmocka_unit_test(test_an_old_word_has_lapsed),
             cmocka_unit_test(test_what_is_not_proposed_any_more_goes),
             cmocka_unit_test(test_owners_take_their_time),
