@@ -183,11 +183,11 @@ static void plans_load(struct ctl_plans *p)
 /* -- what the core said -------------------------------------------------------------------------
  */
 
-/* The subject of a decision, and the GPU model whose plan it belongs to. */
+/* The subject of a decision. */
 struct subject {
     struct str kind, namespace, name;
     uint32_t owner; /* row, or MAP_NONE */
-    const char *model;
+    uint64_t node;  /* where it is; of an owner 0 */
 };
 
 static const char *model_of_node(const struct ctl_world *w, uint64_t node)
@@ -215,11 +215,8 @@ static bool subject_of_owner(const struct ctl_world *w, uint64_t uid, struct sub
     if (row == MAP_NONE)
         return false;
     const struct ctl_owner_note *n = &w->owner_notes[row];
-    *ret_subject = (struct subject){.kind = str_from(n->kind),
-            .namespace = n->namespace,
-            .name = n->name,
-            .owner = row,
-            .model = model_of_owner(w, row)};
+    *ret_subject = (struct subject){
+            .kind = str_from(n->kind), .namespace = n->namespace, .name = n->name, .owner = row};
     return true;
 }
 
@@ -233,7 +230,7 @@ static bool subject_of_pod(const struct ctl_world *w, uint64_t uid, struct subje
                 .namespace = pod->namespace,
                 .name = pod->name,
                 .owner = MAP_NONE,
-                .model = model_of_node(w, w->pods[i].pod.node)};
+                .node = w->pods[i].pod.node};
         return true;
     }
     return false;
@@ -252,7 +249,7 @@ static bool subject_of(
     *ret_subject = (struct subject){.kind = STR_LIT("Node"),
             .name = w->node_notes[row].node->name,
             .owner = MAP_NONE,
-            .model = model_of_node(w, d->node)};
+            .node = d->node};
     return true;
 }
 
@@ -277,19 +274,20 @@ static void name_of_plan(struct str policy, const char *model, char ret_name[CTL
     }
 }
 
-static void note(struct ctl_plans *p, const struct subject *s, const struct ctl_plan_news *news,
-        int64_t wall_ns)
+static void note(struct ctl_plans *p, const struct ctl_world *w, const struct subject *s,
+        const struct ctl_plan_news *news, int64_t wall_ns)
 {
     char name[CTL_PLAN_NAME_BYTES];
     bool begins = news->state == CTL_STEP_PROPOSED ||
                   (news->state == CTL_STEP_OWNER_MUST_ACT && news->text[CTL_STEP_PATCH].len > 0);
-    name_of_plan(p->governing->name, s->model, name);
     if (!begins) {
         /* Its pods may have come to another model since. */
         for (struct ctl_plan_object *o = p->plans; o != NULL; o = o->next)
             ctl_plan_note(&o->plan, news, wall_ns);
         return;
     }
+    name_of_plan(p->governing->name,
+            s->owner != MAP_NONE ? model_of_owner(w, s->owner) : model_of_node(w, s->node), name);
     struct ctl_plan_object *o = plan_get(p, str_from(name), p->governing->name);
     if (p->plans_complete && !o->loaded)
         o->loaded = true; /* there is no such object yet */
@@ -343,6 +341,21 @@ static bool state_of(const struct core_decision *d, struct ctl_plan_news *n)
     return false;
 }
 
+/* Refusals come by the thousand: they are news where a step is approved, other ends of a step where
+ * there is one. */
+static bool is_news(const struct ctl_plans *p, enum ctl_step_state state)
+{
+    if (state == CTL_STEP_PROPOSED)
+        return true;
+    for (const struct ctl_plan_object *o = p->plans; o != NULL; o = o->next) {
+        for (uint32_t i = 0; i < o->plan.step_count; i++) {
+            if (state != CTL_STEP_APPROVED || o->plan.steps[i].state == CTL_STEP_APPROVED)
+                return true;
+        }
+    }
+    return false;
+}
+
 static struct str replicas_text(struct arena *a, uint32_t replicas)
 {
     return replicas <= 1 ? STR_LIT("exclusive")
@@ -360,8 +373,7 @@ static void take_decision(struct ctl_plans *p, const struct ctl_world *w,
 {
     struct subject s;
     struct ctl_plan_news state = {0};
-    if (!state_of(d, &state) || (p->plans == NULL && state.state != CTL_STEP_PROPOSED) ||
-            !subject_of(w, d, &s))
+    if (!state_of(d, &state) || !is_news(p, state.state) || !subject_of(w, d, &s))
         return;
     SCOPED(arena_scoped_free) struct arena *a = arena_new(0);
     struct ctl_plan_news n = news_of(&s, d->change);
@@ -378,7 +390,7 @@ static void take_decision(struct ctl_plans *p, const struct ctl_world *w,
         if (n.state == CTL_STEP_PROPOSED)
             n.text[CTL_STEP_FROM] = ctl_patch_resource_text(a, &f->resource, 1, f->pool);
     }
-    note(p, &s, &n, wall_ns);
+    note(p, w, &s, &n, wall_ns);
     p->stats.steps_proposed += n.state == CTL_STEP_PROPOSED;
     p->stats.steps_done += n.state == CTL_STEP_DONE;
 }
@@ -400,7 +412,7 @@ static void take_action(struct ctl_plans *p, const struct ctl_world *w,
             a, &action->owner.resource, action->owner.count, action->owner.pool);
     n.text[CTL_STEP_PATCH] = patch;
     n.text[CTL_STEP_COMMAND] = ctl_patch_command(a, w, s.owner, patch);
-    note(p, &s, &n, wall_ns);
+    note(p, w, &s, &n, wall_ns);
 }
 
 static bool is_there(const struct ctl_world *w, const struct ctl_plan_step *s)
