@@ -14,7 +14,8 @@ from plans import account, left, plan, prometheus, run, saving
 
 ROLE = "slicewright-plan"
 SECRET = "planted-secret-7391"
-WORK = pathlib.Path(tempfile.mkdtemp(prefix="slicewright-plan-"))
+FOLDER = tempfile.TemporaryDirectory(prefix="slicewright-plan-")  # goes with the program
+WORK = pathlib.Path(FOLDER.name)
 
 
 def test_what_is_there_is_counted():

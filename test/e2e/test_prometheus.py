@@ -17,7 +17,8 @@ from cluster import equal, eventually, get, kubectl
 from plans import account, plan, prometheus, saving
 from prometheus import HOUR, Prometheus, as_honored, history
 
-WORK = pathlib.Path(tempfile.mkdtemp(prefix="slicewright-prometheus-"))
+FOLDER = tempfile.TemporaryDirectory(prefix="slicewright-prometheus-")  # goes with the program
+WORK = pathlib.Path(FOLDER.name)
 SPAN = 14 * HOUR
 
 
