@@ -1,9 +1,9 @@
 /* sim/builtin.c - the scenarios that come with the program.  Pure.
  *
  * "default" is a company with a product and a research team in two regions: inference by day,
- * notebooks that are mostly idle, nightly and ad hoc batch, and training on whole GPUs.  Its
- * numbers are assumptions, told in docs/SIMULATION.md; how busy its pods are is fitted to a real
- * trace. */
+ * notebooks that are mostly idle, nightly and ad hoc batch, and training on whole GPUs.  How busy
+ * inference and notebooks are, and what memory they take, is fitted to a real trace; the shape of
+ * the company and all else is assumed: docs/SIMULATION.md. */
 #include "sim/scenario.h"
 
 #include "base/num.h"
@@ -68,9 +68,7 @@ static void add_group(struct sim_scenario *s, uint16_t cluster, const struct gro
             .max = t->max};
 }
 
-/* Hours of a working day in UTC, permille of the mean; research sleeps at weekends. */
-static const uint16_t office[24] = {150, 100, 100, 100, 150, 300, 700, 1400, 2000, 2300, 2300, 2100,
-        1700, 1900, 2200, 2100, 1700, 1300, 900, 600, 450, 350, 250, 200};
+/* Traffic by hour in UTC, permille of the mean. */
 static const uint16_t traffic[24] = {420, 340, 300, 290, 320, 420, 620, 900, 1150, 1300, 1380, 1420,
         1400, 1380, 1360, 1360, 1400, 1480, 1520, 1480, 1300, 1050, 800, 580};
 
@@ -121,51 +119,69 @@ struct service {
     uint16_t cluster;
     uint64_t gpu_models;
     uint32_t replicas_mean; /* x 1000 */
-    uint32_t active, level, sm, memory, peak, slo;
+    uint32_t on, busy;      /* permille of the trace's */
+    uint32_t base, peak;    /* MiB; between them memory is spread as in the trace */
+    uint32_t sm;
     bool latency;
 };
+
+/* The UTC hour at which the trace's day, which begins in the morning, begins in each cluster. */
+static const uint32_t day_hour[] = {13, 7};
+
+/* Demand as in the trace, at a scale of its own. */
+static void set_service(
+        struct sim_owner_spec *o, uint32_t on, uint32_t busy, uint32_t base, uint32_t peak)
+{
+    struct sim_demand_spec *d = &o->demand;
+    *d = (struct sim_demand_spec){.sm_need_permille = d->sm_need_permille,
+            .dram_need_permille = d->dram_need_permille,
+            .scale = SIM_SERVICE_SCALE};
+    sim_service_demand(d);
+    d->scale = (struct sim_service_scale){.on_permille = on,
+            .busy_permille = busy,
+            .memory_permille = (peak - base) * 1000 / d->memory_peak_mib,
+            .base_mib = base,
+            .day_hour = day_hour[o->cluster]};
+    sim_service_demand(d);
+}
 
 static void add_service(struct sim_scenario *s, const struct service *v)
 {
     struct sim_owner_spec *o = add_owner(s, v->cluster, v->name, MODEL_OWNER_DEPLOYMENT,
             v->latency ? MODEL_CLASS_LATENCY_SENSITIVE : MODEL_CLASS_INTERACTIVE);
     o->gpu_models = v->gpu_models;
-    o->slo_permille = v->slo;
     o->max_unavailable = 1;
-    /* Replicas follow the traffic; each replica is about as busy at any hour. */
+    /* Replicas follow the traffic, too late and too little: by night they have less to do. */
     set_hours(o->replicas, traffic, v->replicas_mean, 700);
     for (unsigned h = 0; h < SIM_HOURS; h++)
         o->replicas[h] = num_max_u32((o->replicas[h] + 500) / 1000, 1);
-    o->demand.active_permille = v->active;
-    o->demand.level_permille = v->level;
     o->demand.sm_need_permille = v->sm;
-    o->demand.memory_mib = v->memory;
-    o->demand.memory_spread_mib = v->peak / 25;
-    o->demand.memory_peak_mib = v->peak;
-    set_hours(o->demand.hour_permille, traffic, 1000, 800);
-    o->demand.tide_permille = 500;
+    set_service(o, v->on, v->busy, v->base, v->peak);
+    for (unsigned h = 0; h < SIM_HOURS; h++)
+        o->demand.hour_permille[h] = h < 24 ? 1000 : 800;
 }
 
-static void add_notebooks(struct sim_scenario *s, uint16_t cluster, const char *name,
-        uint64_t gpu_models, uint32_t users)
+struct notebooks {
+    const char *name;
+    uint16_t cluster;
+    uint64_t gpu_models;
+    uint32_t users;
+    uint32_t busy; /* permille of the trace's */
+    uint32_t peak; /* MiB */
+};
+
+static void add_notebooks(struct sim_scenario *s, const struct notebooks *n)
 {
     struct sim_owner_spec *o =
-            add_owner(s, cluster, name, MODEL_OWNER_STATEFULSET, MODEL_CLASS_INTERACTIVE);
-    o->gpu_models = gpu_models;
-    set_flat(o->replicas, users);
+            add_owner(s, n->cluster, n->name, MODEL_OWNER_STATEFULSET, MODEL_CLASS_INTERACTIVE);
+    o->gpu_models = n->gpu_models;
+    set_flat(o->replicas, n->users);
     o->cpu_milli = 3000;
     o->memory_mib = 12 * 1024;
-    o->demand.active_permille = 120;
-    o->demand.stay_permille = 750;
-    o->demand.level_permille = 260;
-    o->demand.tail_permille = 100;
-    o->demand.spread_permille = 1500;
     o->demand.sm_need_permille = 450;
-    o->demand.memory_mib = 6500;
-    o->demand.memory_spread_mib = 1800;
-    o->demand.memory_peak_mib = 18000;
-    o->demand.tide_permille = 900;
-    set_hours(o->demand.hour_permille, office, 1000, 250);
+    set_service(o, 400, n->busy, 0, n->peak);
+    for (unsigned h = 0; h < SIM_HOURS; h++)
+        o->demand.hour_permille[h] = h < 24 ? 1000 : 250;
 }
 
 struct jobs {
@@ -232,21 +248,18 @@ static void add_bursts(struct sim_scenario *s)
     static const struct {
         const char *name, *gpu;
         uint16_t cluster;
-        uint32_t memory, few, many;
+        uint32_t base, peak, few, many;
     } bursts[] = {
-            {"shop/flash-sale", "A100-80GB", 0, 45000, 3, 7},
-            {"media/live-event", "A100-40GB", 1, 24000, 2, 5},
+            {"shop/flash-sale", "A100-80GB", 0, 34000, 56000, 3, 7},
+            {"media/live-event", "A100-40GB", 1, 18000, 30000, 2, 5},
     };
     for (unsigned i = 0; i < sizeof bursts / sizeof bursts[0]; i++) {
         struct sim_owner_spec *o = add_owner(s, bursts[i].cluster, bursts[i].name,
                 MODEL_OWNER_DEPLOYMENT, MODEL_CLASS_LATENCY_SENSITIVE);
         o->gpu_models = models(bursts[i].gpu, NULL);
         o->max_unavailable = 1;
-        o->demand.active_permille = 700;
-        o->demand.level_permille = 420;
         o->demand.sm_need_permille = 1000;
-        o->demand.memory_mib = bursts[i].memory;
-        o->demand.memory_peak_mib = bursts[i].memory * 5 / 4;
+        set_service(o, 1500, 2000, bursts[i].base, bursts[i].peak);
         static const uint8_t hours[] = {5, 7, 9, 11, 12, 14, 16, 18, 19, 21, 23};
         for (unsigned k = 0; k < sizeof hours; k++) {
             o->replicas[hours[k]] = k % 2 == 0 ? bursts[i].few : bursts[i].many;
@@ -260,17 +273,17 @@ static void default_services(struct sim_scenario *s)
     uint64_t a80 = models("A100-80GB", NULL), a40 = models("A100-40GB", NULL);
     uint64_t l4 = models("L4", NULL), small = models("L4", "T4");
     const struct service services[] = {
-            {"shop/search-ranker", 0, a80, 6000, 450, 220, 250, 7000, 9200, 0, true},
-            {"shop/embedder", 0, a80, 6000, 500, 260, 280, 6200, 8800, 0, false},
-            {"shop/vision-tagger", 0, a80, 5000, 350, 200, 250, 5600, 8400, 0, false},
-            {"shop/fraud-score", 0, small, 5000, 400, 60, 500, 3200, 4600, 0, true},
-            {"shop/thumbnails", 0, small, 4000, 300, 60, 600, 2600, 4200, 0, false},
-            {"assist/chat-llm", 0, a80, 3000, 600, 400, 900, 60000, 70000, 0, true},
-            {"assist/rerank", 0, a80, 5000, 400, 180, 240, 6000, 8600, 0, true},
-            {"media/speech", 1, l4, 5000, 380, 90, 600, 4200, 6200, 0, false},
-            {"media/captions", 1, a40, 5000, 420, 240, 260, 3300, 4500, 0, false},
-            {"media/live-translate", 1, a40, 5000, 450, 200, 250, 3300, 4400, 0, true},
-            {"media/moderation", 1, a40, 4000, 300, 180, 250, 3000, 4300, 0, false},
+            {"shop/search-ranker", 0, a80, 6000, 1000, 1000, 4700, 9200, 250, true},
+            {"shop/embedder", 0, a80, 6000, 1100, 1100, 3500, 8800, 280, false},
+            {"shop/vision-tagger", 0, a80, 5000, 800, 900, 2700, 8400, 250, false},
+            {"shop/fraud-score", 0, small, 5000, 900, 300, 1700, 4600, 500, true},
+            {"shop/thumbnails", 0, small, 4000, 700, 300, 1000, 4200, 600, false},
+            {"assist/chat-llm", 0, a80, 3000, 1300, 1800, 50000, 70000, 900, true},
+            {"assist/rerank", 0, a80, 5000, 900, 800, 3300, 8600, 240, true},
+            {"media/speech", 1, l4, 5000, 800, 400, 2100, 6200, 600, false},
+            {"media/captions", 1, a40, 5000, 900, 1100, 2000, 4500, 260, false},
+            {"media/live-translate", 1, a40, 5000, 1000, 900, 2100, 4400, 250, true},
+            {"media/moderation", 1, a40, 4000, 700, 800, 1700, 4300, 250, false},
     };
     for (unsigned i = 0; i < sizeof services / sizeof services[0]; i++)
         add_service(s, &services[i]);
@@ -302,18 +315,9 @@ static void default_batch(struct sim_scenario *s)
     };
     for (unsigned i = 0; i < sizeof jobs / sizeof jobs[0]; i++)
         add_jobs(s, &jobs[i]);
-    add_notebooks(s, 0, "research/notebooks", a80, 18);
-    add_notebooks(s, 0, "analytics/notebooks", small, 12);
-    add_notebooks(s, 1, "media/notebooks", a40, 10);
-    struct sim_owner_spec *small_books = &s->owners[s->owner_count - 2];
-    small_books->demand.level_permille = 70;
-    small_books->demand.memory_mib = 2600;
-    small_books->demand.memory_spread_mib = 500;
-    small_books->demand.memory_peak_mib = 4600;
-    struct sim_owner_spec *eu_books = &s->owners[s->owner_count - 1];
-    eu_books->demand.memory_mib = 3300;
-    eu_books->demand.memory_spread_mib = 400;
-    eu_books->demand.memory_peak_mib = 4700;
+    add_notebooks(s, &(struct notebooks){"research/notebooks", 0, a80, 18, 1200, 18000});
+    add_notebooks(s, &(struct notebooks){"analytics/notebooks", 0, small, 12, 350, 4600});
+    add_notebooks(s, &(struct notebooks){"media/notebooks", 1, a40, 10, 1200, 4700});
 }
 
 static struct sim_scenario *build_default(struct arena *a)
@@ -340,14 +344,15 @@ static struct sim_scenario *build_fitted(struct arena *a)
     add_group(s, 0, &(struct group_text){"gpu", "A100-80GB", 1, 64, 512, 1000, 3430888});
     struct sim_owner_spec *o =
             add_owner(s, 0, "fitted/service", MODEL_OWNER_STATEFULSET, MODEL_CLASS_INTERACTIVE);
-    /* As many pods as the trace had alive. */
-    for (unsigned h = 0; h < SIM_HOURS; h++) {
-        unsigned hour = h % 24;
-        o->replicas[h] = hour < 6 ? 79 : hour < 17 ? 75 : hour < 21 ? 79 : 78;
-    }
+    /* As many pods as the trace had alive at each hour. */
+    static const uint8_t alive[24] = {79, 79, 79, 79, 79, 79, 74, 75, 75, 75, 75, 75, 75, 75, 76,
+            75, 75, 79, 79, 79, 79, 76, 78, 78};
+    for (unsigned h = 0; h < SIM_HOURS; h++)
+        o->replicas[h] = alive[h % 24];
     o->cpu_milli = 1000;
     o->memory_mib = 4096;
-    o->demand = (struct sim_demand_spec){.sm_need_permille = 600, .dram_need_permille = 400};
+    o->demand = (struct sim_demand_spec){
+            .sm_need_permille = 600, .dram_need_permille = 400, .scale = SIM_SERVICE_SCALE};
     sim_service_demand(&o->demand);
     return s;
 }
@@ -360,9 +365,9 @@ static struct sim_scenario *build_small(struct arena *a)
     s->cluster_count = 1;
     s->clusters[0] = (struct sim_cluster_spec){STR_LIT("lab"), STR_LIT("us-east-1")};
     add_group(s, 0, &(struct group_text){"a100", "A100-80GB", 2, 48, 340, 8, 6861776});
-    const struct service web = {"lab/web", 0, a80, 3000, 400, 200, 280, 6000, 8800, 0, false};
+    const struct service web = {"lab/web", 0, a80, 3000, 1000, 1000, 3300, 8800, 280, false};
     add_service(s, &web);
-    add_notebooks(s, 0, "lab/notebooks", a80, 4);
+    add_notebooks(s, &(struct notebooks){"lab/notebooks", 0, a80, 4, 1200, 18000});
     struct sim_owner_spec *burst =
             add_owner(s, 0, "lab/realtime", MODEL_OWNER_DEPLOYMENT, MODEL_CLASS_LATENCY_SENSITIVE);
     burst->gpu_models = a80;
@@ -391,8 +396,8 @@ static struct sim_scenario *build_fleet(struct arena *a)
     add_group(s, 0, &(struct group_text){"h100", "H100-80GB", 1, 24, 200, 30, 6880000});
     for (unsigned i = 0; i < SERVICES; i++) {
         bool latency = i % 4 == 1;
-        const struct service v = {names[i], 0, i % 3 == 2 ? h100 : a80, 1000, latency ? 350 : 300,
-                180, 260, 5000 + 300 * i, 7600 + 300 * i, 0, latency};
+        const struct service v = {names[i], 0, i % 3 == 2 ? h100 : a80, 1000, 900, 900,
+                2500 + 300 * i, 7600 + 300 * i, 260, latency};
         add_service(s, &v);
         struct sim_owner_spec *o = &s->owners[s->owner_count - 1];
         for (unsigned h = 0; h < SIM_HOURS; h++) {
@@ -413,7 +418,7 @@ static struct sim_scenario *build_fleet(struct arena *a)
     const struct jobs eval = {
             "fleet/eval", 0, a80, 1, 6000, 15, 70, 12, 300, 500, 9000, 14000, false, false};
     add_jobs(s, &eval);
-    add_notebooks(s, 0, "fleet/notebooks", a80, 10);
+    add_notebooks(s, &(struct notebooks){"fleet/notebooks", 0, a80, 10, 1200, 18000});
     return s;
 }
 

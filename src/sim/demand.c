@@ -2,7 +2,7 @@
  *
  * Pure.  Floating point only with + - * / (the same on every machine).  Each replica draws from a
  * stream of its own (seed, owner, slot), so where its pod runs does not change what it wants.
- * The bursty process is fitted to the statistics of a production trace: bench/fit. */
+ * The service process is fitted to the statistics of a production trace: bench/fit. */
 #include "sim/world-priv.h"
 
 #include <assert.h>
@@ -35,7 +35,7 @@ void sim_demand_init(struct sim_world *w, uint32_t owner, uint32_t slot)
     s->factor = draw_factor(&s->rng, d->spread_permille);
     if (d->kind == SIM_DEMAND_SERVICE) {
         sim_service_begin(d->service, slot, w->now_ns == 0, &s->rng, &s->service);
-        s->memory_mib = s->service.memory_mib;
+        s->memory_mib = sim_service_memory(&d->scale, s->service.memory_mib);
         return;
     }
     s->memory_target = draw_memory(s, d);
@@ -96,20 +96,24 @@ static void tick_generated(
 }
 
 static void tick_service(
-        struct sim_world *w, struct sim_owner *o, struct sim_slot *s, uint32_t half)
+        struct sim_world *w, struct sim_owner *o, struct sim_slot *s, struct sim_service_load load)
 {
-    const struct sim_service *service = o->spec->demand.service;
-    sim_service_tick(service, half, &o->service[s->service.kind], &s->rng, &s->service);
-    s->busy_permille = s->service.busy_permille;
-    s->memory_mib = s->service.memory_mib;
+    const struct sim_demand_spec *d = &o->spec->demand;
+    sim_service_tick(d->service, load, &o->service[s->service.kind], &s->rng, &s->service);
+    s->busy_permille = num_min_u32(s->service.busy_permille * d->scale.busy_permille / 1000, 1000);
+    s->memory_mib = sim_service_memory(&d->scale, s->service.memory_mib);
     s->leaked_minutes += (uint32_t)(w->period_ns / SIM_MINUTE);
 }
 
-/* The half hour of the day, 0..47. */
-static uint32_t half_of(const struct sim_world *w)
+/* The load of a service at this minute: its half hour by its own day, and what the hour adds. */
+static struct sim_service_load load_of(const struct sim_world *w, const struct sim_demand_spec *d)
 {
     int64_t half_ns = NUM_NS_PER_HOUR / 2;
-    return (uint32_t)((w->scenario->start_wall_ns + w->now_ns) / half_ns % SIM_SERVICE_HALVES);
+    int64_t half = (w->scenario->start_wall_ns + w->now_ns) / half_ns;
+    uint32_t hour = d->hour_permille[sim_owner_hour_index(w)];
+    half += SIM_SERVICE_HALVES - 2 * (int64_t)d->scale.day_hour;
+    return (struct sim_service_load){.half = (uint32_t)(half % SIM_SERVICE_HALVES),
+            .on_permille = d->scale.on_permille * (hour > 0 ? hour : 1000) / 1000};
 }
 
 /* Between two samples the earlier one holds; an unknown memory is as it was before. */
@@ -152,6 +156,7 @@ void sim_demand_tick(struct sim_world *w)
         o->tide = clamp(o->tide, 0.15, 3.0);
         double tide = tide_of(w, o);
         const struct sim_service *service = o->spec->demand.service;
+        struct sim_service_load load = load_of(w, &o->spec->demand);
         for (uint32_t k = 0; service != NULL && k < service->kind_count; k++)
             sim_service_tick_shared(service, k, &o->rng, &o->service[k]);
         for (uint32_t k = 0; k < o->slot_count; k++) {
@@ -161,7 +166,7 @@ void sim_demand_tick(struct sim_world *w)
             if (o->spec->demand.kind == SIM_DEMAND_TRACE) {
                 tick_trace(w, i, k);
             } else if (o->spec->demand.kind == SIM_DEMAND_SERVICE) {
-                tick_service(w, o, s, half_of(w));
+                tick_service(w, o, s, load);
             } else {
                 tick_generated(w, o, s, tide);
             }

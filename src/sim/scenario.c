@@ -114,9 +114,9 @@ void sim_service_demand(struct sim_demand_spec *d)
     const struct sim_service *service = &sim_service_images;
     d->kind = SIM_DEMAND_SERVICE;
     d->service = service;
-    d->memory_mib = service->fresh_mib;
-    for (uint32_t k = 0; k < service->kind_count; k++) {
-        uint32_t peak = service->kinds[k].again_mib[SIM_SERVICE_LARGES - 1];
-        d->memory_peak_mib = peak > d->memory_peak_mib ? peak : d->memory_peak_mib;
-    }
+    uint32_t peak = 0;
+    for (uint32_t k = 0; k < service->kind_count; k++)
+        peak = num_max_u32(peak, service->kinds[k].again_mib[SIM_SERVICE_LARGES - 1]);
+    d->memory_mib = sim_service_memory(&d->scale, service->fresh_mib);
+    d->memory_peak_mib = sim_service_memory(&d->scale, peak);
 }

@@ -68,6 +68,7 @@ struct sim_trace_pod {
 struct sim_demand_spec {
     enum sim_demand_kind kind;
     const struct sim_service *service; /* SERVICE */
+    struct sim_service_scale scale;
     uint32_t active_permille;          /* BURSTY: share of time that is on, at mean tide */
     uint32_t stay_permille;            /* chance that a burst goes on with the next minute */
     uint32_t level_permille;           /* typical busy time of an on minute, or the steady level */
@@ -83,7 +84,10 @@ struct sim_demand_spec {
     uint32_t leak_mib_per_hour;             /* grows until its guard or a kill */
 };
 
-/* Fills in the demand of a pod of sim_service_images, all but its sm and dram needs. */
+/* As the table says; what sim_service_demand starts from. */
+#define SIM_SERVICE_SCALE ((struct sim_service_scale){1000, 1000, 1000, 0, 0})
+
+/* Makes it the demand of a pod of sim_service_images at d->scale; hours, sm and dram needs stay. */
 void sim_service_demand(struct sim_demand_spec *d);
 
 struct sim_owner_spec {

@@ -42,6 +42,11 @@ static bool chance(struct prng *rng, double p)
     return prng_unit(rng) < p;
 }
 
+uint32_t sim_service_memory(const struct sim_service_scale *scale, uint32_t table_mib)
+{
+    return scale->base_mib + (uint32_t)((uint64_t)table_mib * scale->memory_permille / 1000);
+}
+
 /* The kind of the n-th pod: any run of pods has each kind by its weight. */
 static uint32_t kind_of(const struct sim_service *s, uint32_t ordinal)
 {
@@ -58,7 +63,7 @@ static uint32_t kind_of(const struct sim_service *s, uint32_t ordinal)
 void sim_service_begin(const struct sim_service *s, uint32_t ordinal, bool first, struct prng *rng,
         struct sim_service_pod *ret_pod)
 {
-    uint32_t number = kind_of(s, ordinal);
+    uint32_t number = first ? kind_of(s, ordinal) : 0;
     const struct sim_service_kind *kind = &s->kinds[number];
     *ret_pod = (struct sim_service_pod){.kind = number, .memory_mib = s->fresh_mib};
     if (!first)
@@ -76,12 +81,34 @@ void sim_service_tick_shared(const struct sim_service *s, uint32_t kind, struct 
 {
     assert(kind < s->kind_count);
     if (!shared->begun)
-        *shared = (struct sim_service_shared){.begun = true, .wave = 1.0, .large_due = 0.5};
+        *shared = (struct sim_service_shared){.begun = true, .large_due = 0.5};
     /* TUNING: it forgets a quarter each minute: the on share of the trace's pods, less its mean of
      * 15 minutes, is forgotten within five.  0.66 keeps its spread at wave_permille. */
     double spread = 0.66 * (double)s->kinds[kind].wave_permille / 1000.0;
-    shared->wave += 0.25 * (1.0 - shared->wave) + spread * prng_normal(rng);
-    shared->wave = clamp(shared->wave, 0.1, 2.5);
+    shared->wave = clamp(0.75 * shared->wave + spread * prng_normal(rng), -2.5, 2.5);
+}
+
+/* The share of on minutes at the wave's place: it moves the odds, and leaves the mean. */
+static double share_at(double share, double wave, double spread)
+{
+    double part = (8.0 + wave) / (8.0 - wave); /* to the fourth: the exponential of the wave */
+    double odds = share / (1.0 - share) * part * part * part * part;
+    odds /= 1.0 + spread * spread / 2.0 * (1.0 - 2.0 * share);
+    return odds / (1.0 + odds);
+}
+
+/* How busy the service is, 0..1. */
+static double traffic_of(const struct sim_service *s, struct sim_service_load load)
+{
+    /* TUNING: 850 permille is as busy as the trace's half hours get, but for three. */
+    double on = (double)s->kinds[0].halves[load.half].on * (double)load.on_permille / 1000.0;
+    return clamp(on / 850.0, 0.0, 1.0);
+}
+
+static bool chance_of(struct prng *rng, struct sim_service_chance c, double traffic)
+{
+    double quiet = (double)c.quiet, busy = (double)c.busy;
+    return chance(rng, (quiet + (busy - quiet) * traffic) / 1000.0);
 }
 
 static uint32_t draw_small(const uint32_t *table, struct prng *rng)
@@ -103,49 +130,47 @@ static uint32_t draw_memory(const struct sim_service_kind *kind, const struct si
 }
 
 /* Memory after a row of large requests went on, or ended. */
-static uint32_t draw_after_large(const struct sim_service_kind *kind, uint32_t memory_mib,
-        struct sim_service_shared *shared, struct prng *rng)
+static uint32_t draw_after_large(
+        const struct sim_service_kind *kind, struct sim_service_shared *shared, struct prng *rng)
 {
-    if (!chance(rng, (double)kind->large_move_permille / 1000.0))
-        return memory_mib;
     if (chance(rng, (double)kind->again_permille / 1000.0))
         return quantile(large_at, kind->again_mib, SIM_SERVICE_LARGES, even(&shared->size_at[1]));
     return draw_small(kind->small_mib, rng);
 }
 
-static void tick_memory(const struct sim_service *s, uint32_t half,
+static void tick_memory(const struct sim_service *s, struct sim_service_load load,
         struct sim_service_shared *shared, struct prng *rng, struct sim_service_pod *pod)
 {
     const struct sim_service_kind *kind = &s->kinds[pod->kind];
-    const struct sim_service_half *h = &kind->halves[half];
+    const struct sim_service_half *h = &kind->halves[load.half];
+    double traffic = traffic_of(s, load);
     if (pod->memory_mib >= kind->large_from_mib) {
-        if (pod->on)
-            pod->memory_mib = draw_after_large(kind, pod->memory_mib, shared, rng);
+        if (pod->on && chance_of(rng, kind->large_move, traffic))
+            pod->memory_mib = draw_after_large(kind, shared, rng);
         return;
     }
-    /* TUNING: traffic of 850 permille is as busy as the trace's half hours get, but for three. */
-    double traffic = clamp((double)s->kinds[0].halves[half].on / 850.0, 0.0, 1.0);
-    double settled = pod->on ? kind->settled_move_permille : kind->settled_rest_permille;
-    double move =
-            pod->memory_mib < kind->settled_mib ? (double)kind->move_permille : settled * traffic;
-    if (chance(rng, move / 1000.0)) {
+    bool settled = pod->memory_mib >= kind->settled_mib;
+    bool move = settled ? chance_of(rng, pod->on ? kind->settled_move : kind->settled_rest, traffic)
+                        : chance(rng, (double)kind->move_permille / 1000.0);
+    if (move) {
         const uint32_t *small = pod->on ? kind->small_mib : kind->rest_mib;
         pod->memory_mib = draw_memory(kind, h, small, shared, rng);
     }
 }
 
-void sim_service_tick(const struct sim_service *s, uint32_t half, struct sim_service_shared *shared,
-        struct prng *rng, struct sim_service_pod *pod)
+void sim_service_tick(const struct sim_service *s, struct sim_service_load load,
+        struct sim_service_shared *shared, struct prng *rng, struct sim_service_pod *pod)
 {
-    assert(half < SIM_SERVICE_HALVES);
+    assert(load.half < SIM_SERVICE_HALVES);
     const struct sim_service_kind *kind = &s->kinds[pod->kind];
-    double share = (double)kind->halves[half].on / 1000.0 * shared->wave;
+    double share = (double)kind->halves[load.half].on * (double)load.on_permille / 1000000.0;
     if (share <= 0.0) {
         pod->on = false;
         pod->busy_permille = 0;
         return;
     }
-    share = clamp(share, 0.0005, 0.97);
+    share = clamp(share, 0.0005, 0.98);
+    share = share_at(share, shared->wave, (double)kind->wave_permille / 1000.0);
     double sticky = (double)kind->sticky_permille / 1000.0;
     double stay = share + sticky * (1.0 - share);
     double start = share * (1.0 - stay) / (1.0 - share);
@@ -154,5 +179,5 @@ void sim_service_tick(const struct sim_service *s, uint32_t half, struct sim_ser
     double level = prng_unit(rng);
     pod->busy_permille = pod->on ? quantile(level_at, kind->level, SIM_SERVICE_LEVELS, level) : 0;
     if (pod->on || was)
-        tick_memory(s, half, shared, rng, pod);
+        tick_memory(s, load, shared, rng, pod);
 }

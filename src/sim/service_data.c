@@ -10,13 +10,13 @@ const struct sim_service sim_service_images = {
     .kind_count = 3,
     .kinds = {
     { /* interactive: 57 pods */
-        .weight = 750, .sticky_permille = 100, .wave_permille = 300,
+        .weight = 750, .sticky_permille = 335, .wave_permille = 590,
         .begin_mib = {0, 0},
         .settled_mib = 26000, .large_from_mib = 26000,
+        .settled_move = {0, 0},
+        .settled_rest = {0, 0},
+        .large_move = {552, 894},
         .move_permille = 979,
-        .settled_move_permille = 0,
-        .settled_rest_permille = 0,
-        .large_move_permille = 762,
         .again_permille = 239,
         .level = {
             0, 1, 4, 9, 91, 169, 246, 296, 347, 418, 513, 653, 919, 993
@@ -85,13 +85,13 @@ const struct sim_service sim_service_images = {
         },
     },
     { /* batch beside interactive: 16 pods */
-        .weight = 211, .sticky_permille = 300, .wave_permille = 0,
+        .weight = 211, .sticky_permille = 403, .wave_permille = 414,
         .begin_mib = {31166, 32310},
         .settled_mib = 29000, .large_from_mib = 33000,
+        .settled_move = {3, 426},
+        .settled_rest = {41, 188},
+        .large_move = {0, 460},
         .move_permille = 829,
-        .settled_move_permille = 177,
-        .settled_rest_permille = 94,
-        .large_move_permille = 306,
         .again_permille = 584,
         .level = {
             0, 4, 26, 65, 181, 343, 662, 890, 937, 964, 970, 977, 980, 988

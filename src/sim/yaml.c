@@ -121,6 +121,13 @@ static const struct sim_yaml_field demand_fields[] = {
                 false},
         {"leakMiBPerHour", YAML_COUNT, AT(sim_demand_spec, leak_mib_per_hour), 0, 1 << 20, NULL,
                 false},
+        {"onPercent", YAML_PERCENT, AT(sim_demand_spec, scale.on_permille), 0, 10000, NULL, false},
+        {"busyPercent", YAML_PERCENT, AT(sim_demand_spec, scale.busy_permille), 0, 10000, NULL,
+                false},
+        {"memoryPercent", YAML_PERCENT, AT(sim_demand_spec, scale.memory_permille), 0, 10000, NULL,
+                false},
+        {"baseMiB", YAML_COUNT, AT(sim_demand_spec, scale.base_mib), 0, 1 << 20, NULL, false},
+        {"dayHour", YAML_COUNT, AT(sim_demand_spec, scale.day_hour), 0, 23, NULL, false},
         {0},
 };
 
@@ -250,6 +257,7 @@ static void owner_defaults(struct sim_owner_spec *o)
             .max_unavailable = UINT32_MAX,
             .grace_ns = 30 * NUM_NS_PER_SECOND,
             .demand = {.kind = SIM_DEMAND_BURSTY,
+                    .scale = SIM_SERVICE_SCALE,
                     .active_permille = 300,
                     .stay_permille = 600,
                     .level_permille = 200,
@@ -263,21 +271,35 @@ static void owner_defaults(struct sim_owner_spec *o)
                     .memory_peak_mib = 12000}};
 }
 
-/* A service has its numbers from its table: others would have no effect, so they are refused. */
-static int take_service(
+static bool is_one_of(struct str key, const char *const *names)
+{
+    for (; *names != NULL; names++) {
+        if (str_eq_c(key, *names))
+            return true;
+    }
+    return false;
+}
+
+/* Keys that would have no effect on a demand of this kind are refused. */
+static int take_demand(
         struct reader *r, const struct doc *d, const char *path, struct sim_demand_spec *demand)
 {
-    static const char *const keys[] = {"kind", "smPercent", "dramPercent"};
+    static const char *const both[] = {"kind", "hours", "smPercent", "dramPercent", NULL};
+    static const char *const services[] = {
+            "onPercent", "busyPercent", "memoryPercent", "baseMiB", "dayHour", NULL};
+    bool service = demand->kind == SIM_DEMAND_SERVICE;
     for (uint32_t i = 0; i < d->count; i++) {
-        bool known = false;
-        for (unsigned k = 0; k < sizeof keys / sizeof keys[0]; k++)
-            known = known || str_eq_c(d->first[i].key, keys[k]);
-        if (!known) {
-            return sim_yaml_fail(
-                    &d->first[i], path, "only smPercent and dramPercent beside a service", r->err);
-        }
+        struct str key = d->first[i].key;
+        if (is_one_of(key, both) || is_one_of(key, services) == service)
+            continue;
+        return sim_yaml_fail(&d->first[i], path,
+                service ? "with a service only its scale (onPercent, busyPercent, memoryPercent, "
+                          "baseMiB, dayHour), hours, smPercent and dramPercent"
+                        : "this key with kind: service only",
+                r->err);
     }
-    sim_service_demand(demand);
+    if (service)
+        sim_service_demand(demand);
     return 0;
 }
 
@@ -315,8 +337,8 @@ static int read_owner(struct reader *r, uint32_t index, unsigned depth)
     if (rc == 0 && demand != NULL) {
         (void)snprintf(path, sizeof path, "owners[%u].demand", index);
         rc = sim_yaml_read(demand, path, demand_fields, &o->demand, r->err);
-        if (rc == 0 && o->demand.kind == SIM_DEMAND_SERVICE)
-            rc = take_service(r, demand, path, &o->demand);
+        if (rc == 0)
+            rc = take_demand(r, demand, path, &o->demand);
     }
     if (rc == 0 && o->demand.memory_peak_mib < o->demand.memory_mib) {
         rc = err_set(r->err, -EINVAL, "line %u: owners[%u]: expected memoryPeakMiB >= memoryMiB",

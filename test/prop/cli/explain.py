@@ -195,7 +195,7 @@ def of_pool(cluster, decision, node, name):
 def of_node(cluster, decision, node, name):
     """What stands on a node."""
     pods = cluster.pods_on(node)
-    if name == "pods_to_move":
+    if name in ("pods_to_move", "pods_on_node"):
         return len(pods)
     if name == "replicas_now":
         return cluster.replicas(node)
@@ -218,6 +218,16 @@ def of_node(cluster, decision, node, name):
     return node["microusd_per_hour"]  # node_, fresh_node_microusd_per_hour
 
 
+def of_budget(cluster, owner, name):
+    """The owner's PodDisruptionBudget, and what it has used of it."""
+    if name == "pods_unavailable_max":
+        return owner["max_unavailable"]
+    running = sum(p.get("owner") == owner["uid"] and p.get("phase", 0) == RUNNING
+                  for p in cluster.pods.values())
+    missing = max(owner.get("replicas", 0) - running, 0)
+    return {missing, missing + 1}  # an eviction that was asked for and shows in no fact yet
+
+
 def of_price(cluster, decision, node):
     """What the pods that a shared node would serve cost on nodes of their own."""
     told = decision["evidence"]
@@ -234,6 +244,8 @@ def evidence(cluster, decision, name):
         return of_memory(cluster, decision, name)
     if name in ("slots_wanted", "pods_pending", "pods_in_pool"):
         return of_pool(cluster, decision, node, name)
+    if name in ("pods_unavailable", "pods_unavailable_max"):
+        return of_budget(cluster, owner, name)
     if name == "alone_microusd_per_hour":
         return of_price(cluster, decision, node)
     if name == "gpus_waited_for":

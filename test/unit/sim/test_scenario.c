@@ -67,6 +67,46 @@ static void document_gives_what_it_says(void **state)
     arena_free(a);
 }
 
+static void service_takes_its_scale(void **state)
+{
+    (void)state;
+    struct arena *a = arena_new(0);
+    const struct sim_scenario *s = NULL;
+    struct err e = {0};
+    int rc = sim_scenario_parse(a,
+            STR_LIT(HEAD "owners:\n"
+                         "- {name: a, cluster: c, replicas: 3, demand: {kind: service,\n"
+                         "   busyPercent: 30, memoryPercent: 50, baseMiB: 700, dayHour: 13}}\n"
+                         "- {name: b, like: a, demand: {baseMiB: 800}}\n"),
+            &s, &e);
+    assert_string_equal(e.text, "");
+    assert_int_equal(rc, 0);
+    const struct sim_demand_spec *d = &s->owners[1].demand;
+    assert_int_equal(d->kind, SIM_DEMAND_SERVICE);
+    assert_ptr_equal(d->service, &sim_service_images);
+    assert_int_equal(d->scale.on_permille, 1000);
+    assert_int_equal(d->scale.busy_permille, 300);
+    assert_int_equal(d->scale.day_hour, 13);
+    assert_int_equal(d->memory_mib, 800 + sim_service_images.fresh_mib / 2);
+    assert_int_equal(d->memory_peak_mib, s->owners[0].demand.memory_peak_mib + 100);
+    arena_free(a);
+}
+
+/* Everything but Jobs has the demand that was fitted to the trace, which has no Jobs. */
+static void default_runs_on_the_fitted_generator(void **state)
+{
+    (void)state;
+    struct arena *a = arena_new(0);
+    const struct sim_scenario *s = NULL;
+    struct err e = {0};
+    assert_int_equal(sim_scenario_builtin(a, STR_LIT("default"), &s, &e), 0);
+    for (uint32_t i = 0; i < s->owner_count; i++) {
+        bool job = s->owners[i].kind == MODEL_OWNER_JOB;
+        assert_int_equal(s->owners[i].demand.kind, job ? SIM_DEMAND_STEADY : SIM_DEMAND_SERVICE);
+    }
+    arena_free(a);
+}
+
 static void faults_are_named_with_line_and_key(void **state)
 {
     static const struct {
@@ -97,6 +137,14 @@ static void faults_are_named_with_line_and_key(void **state)
             {HEAD "owners: [{name: a, cluster: c, replicas: 1, demand: {memoryMiB: 9, "
                   "memoryPeakMiB: 8}}]\n",
                     "memoryPeakMiB"},
+            {HEAD "owners: [{name: a, cluster: c, replicas: 1, demand: {kind: service, "
+                  "levelPercent: 9}}]\n",
+                    "levelPercent"},
+            {HEAD "owners: [{name: a, cluster: c, replicas: 1, demand: {onPercent: 50}}]\n",
+                    "onPercent"},
+            {HEAD "owners: [{name: a, cluster: c, replicas: 1, demand: {kind: service, "
+                  "dayHour: 24}}]\n",
+                    "dayHour"},
     };
     (void)state;
     for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -117,6 +165,8 @@ int main(void)
             cmocka_unit_test(builtin_scenarios_hold),
             cmocka_unit_test(unknown_builtin_names_the_known),
             cmocka_unit_test(document_gives_what_it_says),
+            cmocka_unit_test(service_takes_its_scale),
+            cmocka_unit_test(default_runs_on_the_fitted_generator),
             cmocka_unit_test(faults_are_named_with_line_and_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,15 +27,22 @@ static void test_kinds_come_by_weight(void **state)
     for (uint32_t k = 0; k < s->kind_count; k++)
         weights += s->kinds[k].weight;
     assert_int_equal(weights, 1000);
+    for (uint32_t n = 0; n < 50; n++) {
+        struct sim_service_pod late;
+        sim_service_begin(s, n, false, &rng, &late);
+        assert_int_equal(late.kind, 0);
+        assert_int_equal(late.memory_mib, s->fresh_mib);
+    }
 }
 
 /* PODS pods of kind `kind` through half hour `half`, RUNS times over. */
 struct tally {
-    uint32_t minutes, on, large, largest_mib;
+    uint32_t minutes, on, kept, large, largest_mib; /* kept: on after an on minute */
     uint64_t busy;
 };
 
-static void run_half(uint32_t kind, uint32_t half, uint64_t seed, struct tally *ret_tally)
+static void run_load(
+        uint32_t kind, struct sim_service_load load, uint64_t seed, struct tally *ret_tally)
 {
     const struct sim_service *s = &sim_service_images;
     struct sim_service_shared shared = {0};
@@ -49,7 +56,9 @@ static void run_half(uint32_t kind, uint32_t half, uint64_t seed, struct tally *
         sim_service_tick_shared(s, kind, &rng, &shared);
         for (uint32_t n = 0; n < PODS; n++) {
             uint32_t before = pods[n].memory_mib;
-            sim_service_tick(s, half, &shared, &rng, &pods[n]);
+            bool was = pods[n].on;
+            sim_service_tick(s, load, &shared, &rng, &pods[n]);
+            ret_tally->kept += was && pods[n].on;
             ret_tally->minutes++;
             ret_tally->on += pods[n].on;
             ret_tally->busy += pods[n].busy_permille;
@@ -61,6 +70,11 @@ static void run_half(uint32_t kind, uint32_t half, uint64_t seed, struct tally *
     }
 }
 
+static void run_half(uint32_t kind, uint32_t half, uint64_t seed, struct tally *ret_tally)
+{
+    run_load(kind, (struct sim_service_load){half, 1000}, seed, ret_tally);
+}
+
 static void test_on_minutes_follow_the_half_hours(void **state)
 {
     (void)state;
@@ -70,10 +84,55 @@ static void test_on_minutes_follow_the_half_hours(void **state)
             run_half(kind, half, half + 1, &t);
             double share = 1000.0 * t.on / t.minutes;
             double wanted = sim_service_images.kinds[kind].halves[half].on;
-            /* No share passes 970 permille: at the top of the wave, busy half hours lose some. */
-            assert_true(share < wanted * 1.05 + 5 && share > wanted * 0.86 - 5);
+            assert_true(share < wanted * 1.06 + 5 && share > wanted * 0.94 - 5);
         }
     }
+}
+
+/* The wave moves the odds, so it neither shifts the mean nor runs into the ends. */
+static void test_on_share_scales(void **state)
+{
+    (void)state;
+    static const uint32_t scales[] = {200, 500, 1000};
+    for (unsigned i = 0; i < sizeof scales / sizeof scales[0]; i++) {
+        struct tally t;
+        run_load(0, (struct sim_service_load){14, scales[i]}, 3, &t);
+        double wanted = sim_service_images.kinds[0].halves[14].on * scales[i] / 1000.0;
+        double share = 1000.0 * t.on / t.minutes;
+        assert_true(share < wanted * 1.05 + 5 && share > wanted * 0.95 - 5);
+    }
+    struct tally none;
+    run_load(0, (struct sim_service_load){14, 0}, 3, &none);
+    assert_int_equal(none.on, 0);
+}
+
+/* An on minute is likelier after one: by sticky_permille, and a little for the shared wave. */
+static void test_on_minutes_come_in_rows(void **state)
+{
+    (void)state;
+    for (uint32_t kind = 0; kind < 2; kind++) {
+        struct tally t;
+        run_half(kind, 10, 5, &t);
+        double share = (double)t.on / t.minutes, stay = (double)t.kept / t.on;
+        double sticky = (stay - share) / (1 - share);
+        double wanted = sim_service_images.kinds[kind].sticky_permille / 1000.0;
+        assert_true(sticky > wanted - 0.02 && sticky < wanted + 0.1);
+    }
+}
+
+static void test_memory_scales(void **state)
+{
+    (void)state;
+    struct sim_demand_spec d = {.scale = SIM_SERVICE_SCALE};
+    sim_service_demand(&d);
+    uint32_t peak = d.memory_peak_mib;
+    assert_int_equal(d.memory_mib, sim_service_images.fresh_mib);
+    d.scale.base_mib = 1000;
+    d.scale.memory_permille = 250;
+    sim_service_demand(&d);
+    assert_int_equal(d.memory_peak_mib, 1000 + peak / 4);
+    sim_service_demand(&d); /* from the table, not from what it made before */
+    assert_int_equal(d.memory_peak_mib, 1000 + peak / 4);
 }
 
 /* Large memory is dealt out, not drawn: its number varies far less than by chance. */
@@ -89,7 +148,7 @@ static void test_large_memory_falls_due_evenly(void **state)
         assert_true(t.largest_mib <= sim_service_images.kinds[0].again_mib[SIM_SERVICE_LARGES - 1]);
         assert_true(t.largest_mib > 40000);
     }
-    /* About 1,450; by chance alone 20 seeds would lie 140 apart, here only the on minutes vary. */
+    /* By chance alone 20 seeds would lie a tenth apart; here only the on minutes vary. */
     assert_true(least > 1000);
     assert_true(most - least < least / 15);
 }
@@ -145,6 +204,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_kinds_come_by_weight),
             cmocka_unit_test(test_on_minutes_follow_the_half_hours),
+            cmocka_unit_test(test_on_share_scales),
+            cmocka_unit_test(test_on_minutes_come_in_rows),
+            cmocka_unit_test(test_memory_scales),
             cmocka_unit_test(test_large_memory_falls_due_evenly),
             cmocka_unit_test(test_same_seed_same_demand),
             cmocka_unit_test(test_an_idle_pod_keeps_its_memory),
