@@ -327,6 +327,16 @@ static enum core_step_result set_label(
     const char *want = field == CORE_PATCH_MIG_CONFIG      ? goal(r)->mig_key
                        : field == CORE_PATCH_PLUGIN_CONFIG ? goal(r)->plugin_key
                                                            : goal(r)->pool;
+    const char *was = field == CORE_PATCH_MIG_CONFIG      ? r->from.mig_key
+                      : field == CORE_PATCH_PLUGIN_CONFIG ? r->from.plugin_key
+                                                          : r->from.pool;
+    bool forward = r->direction == CORE_DIRECTION_FORWARD;
+    if (forward && now.len > 0 && !str_eq_c(now, want) && !str_eq_c(now, was)) {
+        /* Somebody else wrote it since we began.  None at all may be what we began with: `from`
+         * then names the key that takes MIG off. */
+        *ret_reason = CORE_REASON_GUARD_FOREIGN;
+        return CORE_STEP_FAIL;
+    }
     struct core_action patch = node_patch(c, node, r, field);
     return write_node(c, node, str_eq_c(now, want), &patch, ret_reason);
 }
