@@ -2,9 +2,11 @@
 """Recomputes the numbers that `slicewright explain` prints from the recording alone.
 
 The recording is read with Python's json, not with the program's reader; the cluster is rebuilt from
-the raw facts, and each number is computed from its definition.  What the usage model makes of weeks
-of readings (MODEL below) is not computed a second time: for these the test asks that a recording in
-another form and another process gives the same number."""
+the raw facts, and each number is computed from its definition.  So is what MIG pools lack and what
+a cut gives them: instances wanted from the pods that stood within the last day, instances had from
+what nodes offer or are being cut to, the cut from the layouts that the node was told afterwards.
+What the usage model makes of weeks of readings (MODEL below) is not computed a second time: for
+these the test asks that a recording in another form and another process gives the same number."""
 
 import collections
 import gzip
@@ -23,10 +25,9 @@ BIN = os.environ["SLICEWRIGHT_BIN"]
 MODEL = {
     "replicas", "reserve_mib", "saving_microusd_per_hour", "cost_now_microusd_per_hour",
     "conflict_ppm", "conflict_next_ppm", "memory_risk_ppm", "risk_ppm", "replicas_borne",
-    "history_ns", "readings", "slots_had", "slots_free_after", "instances_served", "gpus_cut",
-    "apart_microusd_per_hour", "cut_microusd_per_hour", "reserve_there_mib",
+    "history_ns", "readings", "slots_had", "slots_free_after", "reserve_there_mib",
     "reserve_there_after_mib", "conflict_there_ppm", "reserve_here_mib", "replicas_asked", "plan",
-    "conflict_allowed_ppm", "alarm_here_mib", "used_here_mib", "instances_missing",
+    "conflict_allowed_ppm", "alarm_here_mib", "used_here_mib",
     "nodes_in_change", "pods_per_gpu", "share_mib",
 }
 
@@ -50,8 +51,10 @@ MUST = [
     ("hold", "risk_allowed_ppm"), ("release", "risk_allowed_ppm"),
     ("pod-move", "memory_alarm_mib"), ("pod-move", "pods_on_gpu"),
     ("share", "nodes_in_change_max"),
-    # These are of the model (MODEL): they must be there, and the same in another process.
     ("mig-relayout", "cut_microusd_per_hour"), ("mig-relayout", "instances_served"),
+    ("mig-relayout", "gpus_cut"), ("mig-relayout", "apart_microusd_per_hour"),
+    ("mig-relayout", "instances_missing"),
+    # These are of the model (MODEL): they must be there, and the same in another process.
     ("owner-point", "pods_per_gpu"), ("owner-point", "reserve_mib"), ("hold", "risk_ppm"),
 ]
 
@@ -76,6 +79,16 @@ def hold_risk():
 HOLD_RISK_PPM = hold_risk()
 
 
+def mig_margin():
+    """Instances cut beyond the peak, permille."""
+    source = pathlib.Path(os.environ["SLICEWRIGHT_ROOT"], "src/core/decide_migpool.c")
+    return int(re.search(r"MARGIN_PERMILLE = (\d+)", source.read_text("utf-8"))[1])
+
+
+MIG_MARGIN_PERMILLE = mig_margin()
+HALF_DAY_NS = 12 * 3600 * 10**9
+
+
 class Cluster:
     """What the facts say, nothing more."""
 
@@ -86,6 +99,8 @@ class Cluster:
         self.policy = ""
         self.told = {}  # workload -> when its owner was last told to change
         self.promised = {}  # step -> node -> pods assigned in it
+        self.peaks = {}     # owner -> [half day, the most pods alive in it, before, before that]
+        self.cuts = {}      # node -> the layouts that a cut of now gives it
         self.wall = 0       # ns, of the step
 
     def take(self, fact):
@@ -117,6 +132,46 @@ class Cluster:
         """The live object of that name."""
         found = [o for o in table.values() if o.get("name") == name]
         return found[0] if len(found) == 1 else None
+
+    def count_owners(self):
+        """What the pods of each owner were at most, by half days."""
+        alive = collections.Counter(p.get("owner") for p in self.pods.values()
+                                    if p.get("phase", 0) in (PENDING, RUNNING))
+        half_day = self.wall // HALF_DAY_NS
+        for owner in self.owners:
+            peak = self.peaks.setdefault(owner, [half_day, 0, 0, 0])
+            if peak[0] != half_day:
+                peak[:] = [half_day, 0, peak[1], peak[2]]
+            peak[1] = max(peak[1], alive[owner])
+
+    def mig_wanted(self, pool, cluster):
+        """Instances by profile: the owners that are pointed to the pool, at their peaks."""
+        want = collections.Counter()
+        for uid, owner in self.owners.items():
+            if owner.get("pool") == pool and owner.get("cluster", 0) == cluster:
+                profile = owner["resource"].removeprefix("nvidia.com/mig-")
+                want[profile] += max(*self.peaks[uid][1:], owner.get("replicas", 0))
+        return want
+
+    def mig_had(self, pool, cluster, without=None):
+        """Instances by profile on the pool's nodes, and on those that are being cut for it."""
+        have = collections.Counter()
+        for uid, node in self.nodes.items():
+            if node.get("cluster", 0) != cluster or uid == without or not node.get("ready"):
+                continue
+            doing = rollout_of(node)
+            if doing.get("change") == "retire":
+                continue
+            cut = doing.get("change") == "mig-relayout" and doing["state"] == "forward"
+            if cut and doing["to"]["pool"] == pool:
+                have += instances(unfold(doing["to"]["layouts"]))
+            elif self.cuts.get(uid, ("",))[0] == pool:
+                have += instances(self.cuts[uid][1])
+            elif not cut and node.get("pool") == pool:
+                have += collections.Counter({
+                    name.removeprefix("nvidia.com/mig-"): count
+                    for name, count in node["allocatable"].items() if "/mig-" in name})
+        return have
 
     def pods_on(self, node):
         """Pods that hold devices of a node."""
@@ -158,9 +213,40 @@ class Cluster:
         return int(found[1]) if found else 1
 
 
+def rollout_of(node):
+    """What a node's annotation says of the change that it is in."""
+    return json.loads(node.get("annotation") or "{}")
+
+
+def unfold(layouts):
+    """The layout of each GPU, of [layout, how many GPUs in a row]."""
+    return [text for text, count in layouts for _ in range(count)]
+
+
+def cuts_told(recording):
+    """node -> (when, wall ns; layouts) of each cut that its annotation told."""
+    told = collections.defaultdict(list)
+    with open(recording, encoding="utf-8") as lines:
+        next(lines)
+        for line in lines:
+            for fact in json.loads(line)["facts"]:
+                if isinstance(fact, list) or "mig-relayout" not in fact.get("annotation", ""):
+                    continue
+                doing = rollout_of(fact)
+                cut = (doing["since"], unfold(doing["to"]["layouts"]))
+                if cut not in told[fact["name"]]:
+                    told[fact["name"]].append(cut)
+    return told
+
+
+def instances(layouts):
+    """How many of each profile the layouts of a node's GPUs hold."""
+    return collections.Counter(name for layout in layouts for name in layout.split(",") if name)
+
+
 def pool_of(text):
     """The pool that a decision is about stands in its text."""
-    found = re.search(r"\b((?:ts|ts1|ts2|mig)-[a-z0-9-]+)", text)
+    found = re.search(r"\b(ts[12]?-[a-z0-9-]+|mig-(?!relayout)[a-z0-9-]+)", text)
     return found[1] if found else None
 
 
@@ -236,6 +322,27 @@ def of_price(cluster, decision, node):
     return node["microusd_per_hour"] * served // node["gpu_count"]
 
 
+def of_mig(cluster, decision, node, name):
+    """What a MIG pool lacks, and what the layouts that the node was told give it."""
+    pool = pool_of(decision["text"])
+    if name == "instances_missing":
+        return {sum((cluster.mig_wanted(pool, where) - cluster.mig_had(pool, where)).values())
+                for where in {owner.get("cluster", 0) for owner in cluster.owners.values()}}
+    layouts = decision["layouts"]
+    gpus, price = sum(layout != "" for layout in layouts), node["microusd_per_hour"]
+    if name == "gpus_cut":
+        return gpus
+    if name == "cut_microusd_per_hour":
+        return price * gpus // node["gpu_count"]
+    where = node.get("cluster", 0)
+    want = cluster.mig_wanted(pool, where)
+    for profile in want:
+        want[profile] += want[profile] * MIG_MARGIN_PERMILLE // 1000
+    lacks = want - cluster.mig_had(pool, where, without=node["uid"])
+    served = sum((lacks & instances(layouts)).values())
+    return price * served // node["gpu_count"] if name == "apart_microusd_per_hour" else served
+
+
 def evidence(cluster, decision, name):
     """The number by its definition; a set where a text does not say of which GPU."""
     node = node_of(cluster, decision)
@@ -244,6 +351,8 @@ def evidence(cluster, decision, name):
         return of_memory(cluster, decision, name)
     if name in ("slots_wanted", "pods_pending", "pods_in_pool"):
         return of_pool(cluster, decision, node, name)
+    if decision["change"] == "mig-relayout":
+        return of_mig(cluster, decision, node, name)
     if name in ("pods_unavailable", "pods_unavailable_max"):
         return of_budget(cluster, owner, name)
     if name == "alone_microusd_per_hour":
@@ -296,6 +405,7 @@ def recompute(recording, decisions):
     for decision in decisions:
         by_step[decision["step"]].append(decision)
     cluster = Cluster()
+    cuts = cuts_told(recording)
     with open(recording, encoding="utf-8") as lines:
         next(lines)
         for line in lines:
@@ -303,7 +413,13 @@ def recompute(recording, decisions):
             cluster.wall = step["now"][0]
             for fact in step["facts"]:
                 cluster.take(fact)
+            cluster.count_owners()
+            cluster.cuts = {uid: cut for uid, cut in cluster.cuts.items()
+                            if uid in cluster.nodes and not rollout_of(cluster.nodes[uid])}
             for decision in by_step[step["step"]]:
+                # The rollout's annotation bears the time of the decision.
+                decision["layouts"] = next((layouts for since, layouts in cuts[decision["node"]]
+                                            if since == cluster.wall), [])
                 judge(cluster, decision, step["now"][1], right, wrong, seen)
     return right, wrong, seen
 
@@ -326,6 +442,9 @@ def judge(cluster, decision, mono, right, wrong, seen):
         else:
             wrong[key].append(f"decision {decision['decision']}: {name} {value}, the facts say "
                               f"{expected}")
+    if decision["change"] == "mig-relayout" and decision["verdict"] == "begun":
+        uid = node_of(cluster, decision)["uid"]
+        cluster.cuts[uid] = (pool_of(decision["text"]), decision["layouts"])
     if decision["change"] == "owner-point" and decision["verdict"] == "begun":
         cluster.told[decision["workload"]] = mono
 
