@@ -279,6 +279,22 @@ static void refused_is_lost(void **state)
     bench_close(&b);
 }
 
+/* Refused again is no news; refused for another reason is. */
+static void each_reason_of_a_loss_is_told(void **state)
+{
+    (void)state;
+    static const struct step steps[] = {
+            {"limit", REFUSAL("403 No", 403, "Forbidden"), AFTER_CLOSE},
+            {"limit", REFUSAL("403 No", 403, "Forbidden"), AFTER_CLOSE},
+            {"limit", REFUSAL("404 No", 404, "NotFound"), AFTER_CLOSE},
+            {"limit", LIST("7", "", POD("a", "1", "5", "x")), AFTER_CLOSE},
+            {"resourceVersion=7", HEAD, AFTER_KEEP},
+    };
+    struct bench b = {.options.no_stream = true};
+    RUN(&b, steps, "lost;lost;put s/a=x;complete;");
+    bench_close(&b);
+}
+
 static void silence_is_a_dead_peer(void **state)
 {
     (void)state;
@@ -317,6 +333,7 @@ int main(void)
             cmocka_unit_test(a_cut_event_is_read_again),
             cmocka_unit_test(what_is_left_out),
             cmocka_unit_test(refused_is_lost),
+            cmocka_unit_test(each_reason_of_a_loss_is_told),
             cmocka_unit_test(silence_is_a_dead_peer),
             cmocka_unit_test(away_for_long_is_lost),
     };
