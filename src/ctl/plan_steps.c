@@ -373,7 +373,7 @@ static unsigned review_proposed(
         return news;
     }
     if (!str_eq_c(approve, wanted)) {
-        if (p->word != CTL_WORD_CHANGED || !str_eq_c(approve, p->approve))
+        if (!str_eq_c(approve, p->approve)) /* not the word for the plan before, nor told already */
             news |= CTL_PLAN_IS_REFUSED;
         (void)snprintf(p->approve, sizeof p->approve, "%.*s", STR_ARG(approve));
         word_set(p, CTL_WORD_CHANGED, wall_ns);
