@@ -358,10 +358,11 @@ static void another_model_must_do(void **state)
     uint32_t least = 0; /* utilization that its peak needs there */
     for (p.target_utilization_permille = 1; least == 0; p.target_utilization_permille++) {
         j = decide_judge_match(w.decider, &p, &w.now, &o, &pair);
-        if (j.reason == CORE_REASON_NONE)
+        if (j.reason == CORE_REASON_NONE) {
             least = p.target_utilization_permille;
-        else
+        } else {
             assert_int_equal(j.reason, CORE_REASON_GUARD_BUSY);
+        }
     }
     uint32_t speed = model_gpu_get(pair.to)->speed_permille;
     assert_in_range(least, 60 * 1000 / speed - 1, 2 * 60 * 1000 / speed); /* readings are binned */
