@@ -43,22 +43,17 @@ static void check_rule(struct dra_check *c, const struct dra_at *root)
     struct dra_at spec = dra_at_field(root, "spec");
     struct dra_at selector = dra_at_field(&spec, "deviceSelector");
     struct dra_at taint = dra_at_field(&spec, "taint");
+    struct dra_at device = dra_at_field(&selector, "device");
     struct dra_at at;
     metadata(c, root);
-    (void)dra_member(c, &selector, "driver", false, &at);
+    (void)dra_member(c, &selector, "driver", dra_at_field(&selector, "driver").doc != NULL, &at);
     if (at.doc)
         dra_check_driver(c, &at);
-    (void)dra_member(c, &selector, "pool", false, &at);
+    (void)dra_member(c, &selector, "pool", dra_at_field(&selector, "pool").doc != NULL, &at);
     if (at.doc)
         dra_check_pool(c, &at);
-    (void)dra_member(c, &selector, "device", false, &at);
-    if (at.doc)
-        dra_check_label(c, &at);
-    if (taint.doc) {
-        dra_check_taint(c, &taint);
-    } else {
-        dra_problem(c, &taint, "Required value");
-    }
+    dra_check_label(c, &device);
+    dra_check_taint(c, &taint);
 }
 
 static void check_claim(struct dra_check *c, const struct dra_at *root, bool is_template)

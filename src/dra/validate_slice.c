@@ -27,6 +27,30 @@ static uint32_t present(const struct dra_at *at, const char *const *fields)
     return count;
 }
 
+/* How many ways to name nodes are taken; what says "no" is refused. */
+static uint32_t node_ways(struct dra_check *c, const struct dra_at *at)
+{
+    static const char *const flags[] = {"allNodes", "perDeviceNodeSelection"};
+    struct dra_at name = dra_at_field(at, "nodeName");
+    struct dra_at selector = dra_at_field(at, "nodeSelector");
+    uint32_t ways = selector.doc != NULL;
+    if (name.doc && dra_is_string(c, &name) && name.doc->text.len == 0) {
+        dra_problem(c, &name, "Invalid value: \"\": must not be empty");
+    } else if (name.doc) {
+        ways++;
+        dra_check_subdomain(c, &name, 253);
+    }
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+        struct dra_at flag = dra_at_field(at, flags[i]);
+        if (dra_check_bool(c, &flag)) {
+            ways++;
+        } else if (flag.doc) {
+            dra_problem(c, &flag, "Invalid value: false: must be either unset or set to true");
+        }
+    }
+    return ways;
+}
+
 static void check_version(struct dra_check *c, const struct dra_at *at)
 {
     struct cel_semver v;
@@ -72,6 +96,10 @@ static uint32_t check_attribute(struct dra_check *c, const struct dra_at *at, bo
         }
         *ret_list = true;
         values = dra_items(c, &member, VALUES_MAX);
+        if (member.doc->kind == DOC_ARRAY && member.doc->count == 0) {
+            dra_problem(c, &member, "Invalid value: []: must not be empty if specified");
+            dra_problem(c, at, "Invalid value: \"\": must specify one of its fields");
+        }
         for (uint32_t k = 0; k < values; k++) {
             struct dra_at item = dra_at_item(&member, k);
             check_scalar(c, &item, i - 4);
@@ -85,14 +113,21 @@ static void check_values(struct dra_check *c, const struct dra_at *list,
 {
     uint32_t count = dra_items(c, list, VALID_VALUES_MAX);
     struct quantity last = {0};
+    struct quantity seen[VALID_VALUES_MAX];
     bool has = false;
     for (uint32_t i = 0; i < count; i++) {
         struct dra_at item = dra_at_item(list, i);
         struct quantity q = {0};
         if (!dra_check_quantity(c, &item, &q))
             return;
-        if (i > 0 && quantity_cmp(&q, &last) <= 0)
+        if (i > 0 && quantity_cmp(&q, &last) < 0)
             dra_invalid(c, &item, "values must be sorted in ascending order");
+        bool again = false;
+        for (uint32_t k = 0; k < i; k++)
+            again = again || quantity_cmp(&q, &seen[k]) == 0;
+        if (again)
+            dra_problem(c, &item, "Duplicate value: \"%.*s\"", STR_ARG_SHORT(item.doc->text));
+        seen[i] = q;
         if (quantity_cmp(&q, most) > 0)
             dra_invalid(c, &item, "option is larger than capacity value");
         has = has || quantity_cmp(&q, initial) == 0;
@@ -129,26 +164,32 @@ static void check_range(struct dra_check *c, const struct dra_at *at, const stru
     if (!dra_check_quantity(c, &min_at, &min) ||
             (max_at.doc && !dra_check_quantity(c, &max_at, &max)))
         return;
+    struct dra_at initial_at = dra_at_field(at, "default"); /* upstream's path */
     if (quantity_cmp(&min, most) > 0)
         dra_invalid(c, &min_at, "min is larger than capacity value");
-    if (quantity_cmp(&max, most) > 0)
-        dra_invalid(c, &max_at, "max is larger than capacity value");
-    if (quantity_cmp(&min, &max) > 0)
-        dra_invalid(c, &min_at, "min is larger than max");
-    if (quantity_cmp(initial, &min) < 0 || quantity_cmp(initial, &max) > 0)
-        dra_problem(c, at, "Invalid value: default is outside the range");
+    if (quantity_cmp(initial, &min) < 0)
+        dra_problem(c, &initial_at, "Invalid value: default is less than min");
+    if (max_at.doc) {
+        if (quantity_cmp(&min, &max) > 0)
+            dra_invalid(c, &max_at, "min is larger than max");
+        if (quantity_cmp(&max, most) > 0)
+            dra_invalid(c, &max_at, "max is larger than capacity value");
+        if (quantity_cmp(initial, &max) > 0)
+            dra_problem(c, &initial_at, "Invalid value: default is more than max");
+    }
     if (!step_at.doc || !dra_check_quantity(c, &step_at, &step))
         return;
     struct quantity next = min;
     if (quantity_sign(&step) <= 0) {
         dra_invalid(c, &step_at, "must be greater than zero");
-    } else if (quantity_add(&next, &step) && quantity_cmp(&next, most) > 0) {
-        dra_invalid(c, &step_at, "one step above min is larger than capacity value");
-    } else if (!on_grid(initial, &min, &step)) {
-        dra_invalid(c, &step_at, "default is not a multiple of the step from min");
-    } else if (max_at.doc && !on_grid(&max, &min, &step)) {
-        dra_invalid(c, &step_at, "max is not a multiple of the step from min");
+        return;
     }
+    if (quantity_add(&next, &step) && quantity_cmp(&next, most) > 0)
+        dra_invalid(c, &step_at, "one step above min is larger than capacity value");
+    if (!on_grid(initial, &min, &step))
+        dra_invalid(c, &step_at, "default is not a multiple of the step from min");
+    if (max_at.doc && !on_grid(&max, &min, &step))
+        dra_invalid(c, &step_at, "max is not a multiple of the step from min");
 }
 
 static void check_capacity(struct dra_check *c, const struct dra_at *at, bool shareable)
@@ -158,7 +199,7 @@ static void check_capacity(struct dra_check *c, const struct dra_at *at, bool sh
     struct dra_at policy = dra_at_field(at, "requestPolicy");
     struct quantity value = {0};
     struct quantity initial = {0};
-    bool good = dra_check_quantity(c, &value_at, &value);
+    bool good = dra_check_amount(c, &value_at, &value);
     if (!policy.doc)
         return;
     if (!shareable)
@@ -168,7 +209,8 @@ static void check_capacity(struct dra_check *c, const struct dra_at *at, bool sh
     struct dra_at range = dra_at_field(&policy, ways[1]);
     if (present(&policy, ways) > 1)
         dra_problem(c, &policy, "Forbidden: exactly one policy can be specified");
-    if (!good || !dra_check_quantity(c, &default_at, &initial))
+    bool any = present(&policy, ways) > 0;
+    if (!good || (!any && !default_at.doc) || !dra_check_quantity(c, &default_at, &initial))
         return;
     check_values(c, &values, &value, &initial);
     if (range.doc)
@@ -186,14 +228,19 @@ static void check_counters(struct dra_check *c, const struct dra_at *at)
         struct dra_at item = dra_at_item(at, i);
         struct dra_at value = dra_at_field(&item, "value");
         struct quantity q = {0};
-        (void)dra_check_quantity(c, &value, &q);
+        if (!dra_is_label(item.key)) {
+            dra_problem(c, at, "Invalid value: \"%.*s\": must be a lowercase RFC 1123 label",
+                    STR_ARG_SHORT(item.key));
+        }
+        (void)dra_check_amount(c, &value, &q);
     }
 }
 
 static void check_consumptions(struct dra_check *c, const struct dra_at *list)
 {
     uint32_t count = dra_items(c, list, CONSUMPTIONS_MAX);
-    dra_check_unique(c, list, "counterSet");
+    if (count > 0)
+        dra_check_unique(c, list, "counterSet");
     for (uint32_t i = 0; i < count; i++) {
         struct dra_at item = dra_at_item(list, i);
         struct dra_at counters = dra_at_field(&item, "counters");
@@ -203,7 +250,13 @@ static void check_consumptions(struct dra_check *c, const struct dra_at *list)
         if (set.doc)
             dra_check_label(c, &set);
         check_counters(c, &counters);
-        (void)dra_items(c, &groups, GROUPS_MAX);
+        uint32_t group_count = dra_items(c, &groups, GROUPS_MAX);
+        for (uint32_t k = 0; k < group_count; k++) {
+            struct dra_at group = dra_at_item(&groups, k);
+            dra_check_label(c, &group);
+        }
+        if (group_count > 0)
+            dra_check_unique(c, &groups, NULL);
     }
 }
 
@@ -223,7 +276,7 @@ static void check_entries(struct dra_check *c, const struct dra_at *at, bool sha
     }
     for (uint32_t i = 0; i < attribute_count; i++) {
         struct dra_at item = dra_at_item(&attributes, i);
-        dra_check_qualified(c, &item, item.key, false);
+        dra_check_qualified(c, &attributes, item.key, false);
         values += check_attribute(c, &item, &list);
     }
     if (list && values > VALUES_MAX) {
@@ -232,24 +285,87 @@ static void check_entries(struct dra_check *c, const struct dra_at *at, bool sha
     }
     for (uint32_t i = 0; i < capacity_count; i++) {
         struct dra_at item = dra_at_item(&capacity, i);
-        dra_check_qualified(c, &item, item.key, false);
+        dra_check_qualified(c, &capacity, item.key, false);
         check_capacity(c, &item, shareable);
+    }
+}
+
+static void check_conditions(struct dra_check *c, const struct dra_at *list)
+{
+    uint32_t count = dra_items(c, list, CONDITIONS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        struct dra_at item = dra_at_item(list, i);
+        if (dra_is_string(c, &item))
+            dra_check_label_key(c, &item, item.doc->text);
+    }
+    dra_check_unique(c, list, NULL);
+}
+
+static bool list_has(const struct dra_at *list, struct str text)
+{
+    for (uint32_t i = 0; list->doc && i < list->doc->count; i++) {
+        if (str_eq(list->doc->first[i].text, text))
+            return true;
+    }
+    return false;
+}
+
+static void check_binding(
+        struct dra_check *c, const struct dra_at *binding, const struct dra_at *failure)
+{
+    check_conditions(c, binding);
+    check_conditions(c, failure);
+    uint32_t wanted = binding->doc ? binding->doc->count : 0;
+    uint32_t failures = failure->doc ? failure->doc->count : 0;
+    for (uint32_t i = 0; i < failures; i++) {
+        struct dra_at item = dra_at_item(failure, i);
+        if (item.doc->kind == DOC_STRING && list_has(binding, item.doc->text))
+            dra_invalid(c, &item, "must not overlap with bindingConditions");
+    }
+    if (wanted == 0 && failures > 0) {
+        dra_problem(c, binding,
+                "Invalid value: bindingConditions are required to use bindingFailureConditions");
+    } else if (failures == 0 && wanted > 0) {
+        dra_problem(c, failure,
+                "Invalid value: bindingFailureConditions are required to use bindingConditions");
+    }
+}
+
+static void check_skips(struct dra_check *c, const struct dra_at *list)
+{
+    static const char prepare[] = "NodePrepareResources";
+    static const char unprepare[] = "NodeUnprepareResources";
+    uint32_t count = dra_items(c, list, UINT32_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        struct dra_at item = dra_at_item(list, i);
+        struct str text = dra_is_string(c, &item) ? item.doc->text : STR_LIT("*");
+        if (!str_eq_c(text, "*") && !str_eq_c(text, prepare) && !str_eq_c(text, unprepare)) {
+            dra_problem(c, &item,
+                    "Unsupported value: \"%.*s\": supported values: \"*\", "
+                    "\"NodePrepareResources\", \"NodeUnprepareResources\"",
+                    STR_ARG_SHORT(text));
+        }
+    }
+    dra_check_unique(c, list, NULL);
+    if (list_has(list, str_from(prepare)) && !list_has(list, str_from(unprepare)) &&
+            !list_has(list, STR_LIT("*"))) {
+        dra_problem(c, list,
+                "Invalid value: NodePrepareResources cannot be skipped unless "
+                "NodeUnprepareResources is also skipped");
     }
 }
 
 void dra_check_device(struct dra_check *c, const struct dra_at *at, bool per_device)
 {
     static const char *const ways[] = {"nodeName", "nodeSelector", "allNodes", NULL};
-    struct dra_at name;
+    struct dra_at name = dra_at_field(at, "name");
     struct dra_at share = dra_at_field(at, "allowMultipleAllocations");
     struct dra_at consumptions = dra_at_field(at, "consumesCounters");
     struct dra_at taints = dra_at_field(at, "taints");
     struct dra_at binding = dra_at_field(at, "bindingConditions");
     struct dra_at failure = dra_at_field(at, "bindingFailureConditions");
     struct dra_at selector = dra_at_field(at, "nodeSelector");
-    (void)dra_member(c, at, "name", true, &name);
-    if (name.doc)
-        dra_check_label(c, &name);
+    dra_check_name(c, &name);
     check_entries(c, at, dra_check_bool(c, &share));
     check_consumptions(c, &consumptions);
     uint32_t count = dra_items(c, &taints, TAINTS_MAX);
@@ -257,20 +373,23 @@ void dra_check_device(struct dra_check *c, const struct dra_at *at, bool per_dev
         struct dra_at item = dra_at_item(&taints, i);
         dra_check_taint(c, &item);
     }
-    (void)dra_items(c, &binding, CONDITIONS_MAX);
-    (void)dra_items(c, &failure, CONDITIONS_MAX);
-    if (selector.doc)
-        dra_check_node_selector(c, &selector, true);
-    uint32_t nodes = present(at, ways);
-    if (per_device && nodes != 1) {
-        dra_problem(c, at,
-                "Required value: exactly one of `nodeName`, `nodeSelector`, or "
-                "`allNodes` is required when `perDeviceNodeSelection` is set to true");
+    check_binding(c, &binding, &failure);
+    if (!per_device) {
+        if (present(at, ways) > 0) {
+            dra_problem(c, at,
+                    "Invalid value: `nodeName`, `nodeSelector` and `allNodes` can only be set "
+                    "when `perDeviceNodeSelection` is true");
+        }
+        return;
     }
-    if (!per_device && nodes > 0) {
+    if (selector.doc)
+        dra_check_node_selector(c, &selector, false);
+    uint32_t nodes = node_ways(c, at);
+    if (nodes != 1) {
         dra_problem(c, at,
-                "Forbidden: `nodeName`, `nodeSelector` and `allNodes` can only be set "
-                "when `perDeviceNodeSelection` is true");
+                "%s: exactly one of `nodeName`, `nodeSelector`, or "
+                "`allNodes` is required when `perDeviceNodeSelection` is set to true",
+                nodes == 0 ? "Required value" : "Invalid value");
     }
 }
 
@@ -305,13 +424,15 @@ static void check_devices(struct dra_check *c, const struct dra_at *devices, boo
                 "taints, counters or list attributes",
                 count, DEVICES_ADVANCED_MAX);
     }
-    dra_check_unique(c, devices, "name");
+    if (count > 0)
+        dra_check_unique(c, devices, "name");
 }
 
 static void check_sets(struct dra_check *c, const struct dra_at *sets)
 {
     uint32_t count = dra_items(c, sets, SETS_MAX);
-    dra_check_unique(c, sets, "name");
+    if (count > 0)
+        dra_check_unique(c, sets, "name");
     for (uint32_t i = 0; i < count; i++) {
         struct dra_at item = dra_at_item(sets, i);
         struct dra_at counters = dra_at_field(&item, "counters");
@@ -339,13 +460,12 @@ static void check_pool_numbers(struct dra_check *c, const struct dra_at *pool)
 
 void dra_check_slice(struct dra_check *c, const struct dra_at *root)
 {
-    static const char *const ways[] = {
-            "nodeName", "nodeSelector", "allNodes", "perDeviceNodeSelection", NULL};
     struct dra_at spec = dra_at_field(root, "spec");
     struct dra_at pool = dra_at_field(&spec, "pool");
     struct dra_at devices = dra_at_field(&spec, "devices");
     struct dra_at sets = dra_at_field(&spec, "sharedCounters");
     struct dra_at selector = dra_at_field(&spec, "nodeSelector");
+    struct dra_at skips = dra_at_field(&spec, "skipNodeOperations");
     struct dra_at per_device = dra_at_field(&spec, "perDeviceNodeSelection");
     struct dra_at at;
     (void)dra_member(c, &spec, "driver", true, &at);
@@ -355,18 +475,20 @@ void dra_check_slice(struct dra_check *c, const struct dra_at *root)
     if (at.doc)
         dra_check_pool(c, &at);
     check_pool_numbers(c, &pool);
-    (void)dra_member(c, &spec, "nodeName", false, &at);
-    if (at.doc)
-        dra_check_subdomain(c, &at, 253);
-    if (present(&spec, ways) != 1) {
+    uint32_t nodes = node_ways(c, &spec);
+    if (nodes != 1) {
         dra_problem(c, &spec,
-                "Invalid value: exactly one of `nodeName`, `nodeSelector`, "
-                "`allNodes`, `perDeviceNodeSelection` is required");
+                "%s: exactly one of `nodeName`, `nodeSelector`, "
+                "`allNodes`, `perDeviceNodeSelection` is required",
+                nodes == 0 ? "Required value" : "Invalid value");
     }
     if (selector.doc)
         dra_check_node_selector(c, &selector, true);
-    if (devices.doc && devices.doc->count && sets.doc && sets.doc->count)
-        dra_problem(c, &spec, "Forbidden: only one of `sharedCounters` or `devices` is allowed");
+    if (devices.doc && sets.doc) {
+        dra_problem(c, &spec,
+                "Invalid value: \"\": only one of `sharedCounters` or `devices` is allowed");
+    }
     check_devices(c, &devices, dra_check_bool(c, &per_device));
     check_sets(c, &sets);
+    check_skips(c, &skips);
 }

@@ -86,6 +86,7 @@ uint32_t dra_items(struct dra_check *c, const struct dra_at *at, uint32_t most)
     if (at->doc->count > most) {
         dra_problem(c, at, "Too many: %" PRIu32 ": must have at most %" PRIu32 " items",
                 at->doc->count, most);
+        return 0; /* upstream looks no further */
     }
     return at->doc->count;
 }
@@ -101,10 +102,9 @@ void dra_check_unique(struct dra_check *c, const struct dra_at *list, const char
     for (uint32_t i = 0; list->doc && list->doc->kind == DOC_ARRAY && i < list->doc->count; i++) {
         struct dra_at item = dra_at_item(list, i);
         struct dra_at at = field && item.doc ? dra_at_field(&item, field) : item;
-        if (!at.doc || at.doc->kind != DOC_STRING)
-            continue;
-        if (map_str_set(&seen, at.doc->text, 1) != MAP_NONE)
-            dra_problem(c, &at, "Duplicate value: \"%.*s\"", STR_ARG_SHORT(at.doc->text));
+        struct str key = at.doc && at.doc->kind == DOC_STRING ? at.doc->text : STR_LIT("");
+        if (map_str_set(&seen, key, 1) != MAP_NONE)
+            dra_problem(c, &item, "Duplicate value: \"%.*s\"", STR_ARG_SHORT(key));
     }
     map_str_clear(&seen);
 }
@@ -114,7 +114,7 @@ static bool lower_or_digit(char ch)
     return (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9');
 }
 
-static bool is_label(struct str s)
+bool dra_is_label(struct str s)
 {
     if (s.len == 0 || s.len > LABEL_MAX || !lower_or_digit(s.ptr[0]) ||
             !lower_or_digit(s.ptr[s.len - 1]))
@@ -142,7 +142,7 @@ static bool is_subdomain(struct str s, size_t most)
 
 static bool is_identifier(struct str s)
 {
-    if (s.len == 0 || s.len > ID_MAX || (s.ptr[0] >= '0' && s.ptr[0] <= '9'))
+    if (s.len == 0 || (s.ptr[0] >= '0' && s.ptr[0] <= '9'))
         return false;
     for (size_t i = 0; i < s.len; i++) {
         if (!lower_or_digit(s.ptr[i]) && !(s.ptr[i] >= 'A' && s.ptr[i] <= 'Z') && s.ptr[i] != '_')
@@ -153,7 +153,7 @@ static bool is_identifier(struct str s)
 
 void dra_check_label(struct dra_check *c, const struct dra_at *at)
 {
-    if (dra_is_string(c, at) && !is_label(at->doc->text))
+    if (dra_is_string(c, at) && !dra_is_label(at->doc->text))
         dra_invalid(c, at, LABEL_REASON);
 }
 
@@ -163,9 +163,36 @@ void dra_check_subdomain(struct dra_check *c, const struct dra_at *at, size_t mo
         dra_invalid(c, at, SUBDOMAIN_REASON);
 }
 
+void dra_check_name(struct dra_check *c, const struct dra_at *at)
+{
+    if (!at->doc) {
+        dra_problem(c, at, "Invalid value: \"\": " LABEL_REASON);
+    } else {
+        dra_check_label(c, at);
+    }
+}
+
+/* A DNS subdomain but for the case of letters. */
+static bool is_driver(struct str text)
+{
+    struct buf lower = BUF_INIT(text.len + 1);
+    for (size_t i = 0; i < text.len; i++) {
+        char ch = text.ptr[i];
+        buf_putc(&lower, ch >= 'A' && ch <= 'Z' ? (char)(ch - 'A' + 'a') : ch);
+    }
+    bool good = is_subdomain(buf_str(&lower), 253);
+    buf_clear(&lower);
+    return good;
+}
+
 void dra_check_driver(struct dra_check *c, const struct dra_at *at)
 {
-    dra_check_subdomain(c, at, LABEL_MAX);
+    if (!dra_is_string(c, at))
+        return;
+    if (!is_driver(at->doc->text))
+        dra_invalid(c, at, SUBDOMAIN_REASON);
+    if (at->doc->text.len > LABEL_MAX)
+        dra_problem(c, at, "Too long: may not be more than %d bytes", LABEL_MAX);
 }
 
 void dra_check_pool(struct dra_check *c, const struct dra_at *at)
@@ -184,18 +211,63 @@ void dra_check_pool(struct dra_check *c, const struct dra_at *at)
     }
 }
 
+/* Letters, digits, '-', '_' and '.' inside, letters and digits at the ends; at most 63. */
+static bool is_label_part(struct str s)
+{
+    if (s.len == 0 || s.len > LABEL_MAX)
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        char ch = s.ptr[i];
+        bool plain = lower_or_digit(ch) || (ch >= 'A' && ch <= 'Z');
+        bool inside = i > 0 && i + 1 < s.len && (ch == '-' || ch == '_' || ch == '.');
+        if (!plain && !inside)
+            return false;
+    }
+    return true;
+}
+
+void dra_check_label_key(struct dra_check *c, const struct dra_at *at, struct str key)
+{
+    const char *slash = key.len > 0 ? memchr(key.ptr, '/', key.len) : NULL;
+    struct str name = key;
+    bool good = true;
+    if (slash) {
+        struct str prefix = {key.ptr, (size_t)(slash - key.ptr)};
+        name = (struct str){slash + 1, key.len - prefix.len - 1};
+        good = is_subdomain(prefix, 253);
+    }
+    if (!good || !is_label_part(name)) {
+        dra_problem(c, at,
+                "Invalid value: \"%.*s\": must be a qualified name: an optional DNS subdomain and "
+                "'/', then at most 63 alphanumeric characters, '-', '_' or '.', with an "
+                "alphanumeric character at both ends",
+                STR_ARG_SHORT(key));
+    }
+}
+
+void dra_check_label_value(struct dra_check *c, const struct dra_at *at, struct str value)
+{
+    if (value.len > 0 && !is_label_part(value)) {
+        dra_invalid(c, at,
+                "a valid label must be an empty string or at most 63 alphanumeric characters, '-', "
+                "'_' or '.', with an alphanumeric character at both ends");
+    }
+}
+
 void dra_check_qualified(struct dra_check *c, const struct dra_at *at, struct str name, bool full)
 {
     struct str domain;
     struct str id;
     dra_split_name(name, &domain, &id);
     bool slash = name.len > 0 && memchr(name.ptr, '/', name.len);
+    if (slash && domain.len > DOMAIN_MAX)
+        dra_problem(c, at, "Too long: may not be more than %d bytes", DOMAIN_MAX);
+    if (id.len > ID_MAX)
+        dra_problem(c, at, "Too long: may not be more than %d bytes", ID_MAX);
     if (full && !slash) {
         dra_problem(c, at, "Invalid value: \"%.*s\": must include a domain", STR_ARG_SHORT(name));
-    } else if (slash && !is_subdomain(domain, DOMAIN_MAX)) {
-        dra_problem(c, at,
-                "Invalid value: \"%.*s\": the domain must be a DNS subdomain of at most "
-                "63 characters",
+    } else if (slash && !(full ? is_subdomain(domain, 253) : is_driver(domain))) {
+        dra_problem(c, at, "Invalid value: \"%.*s\": the domain must be a DNS subdomain",
                 STR_ARG_SHORT(name));
     } else if (!is_identifier(id)) {
         dra_problem(c, at,
@@ -223,6 +295,14 @@ bool dra_check_quantity(struct dra_check *c, const struct dra_at *at, struct qua
     return false;
 }
 
+bool dra_check_amount(struct dra_check *c, const struct dra_at *at, struct quantity *ret)
+{
+    if (at->doc)
+        return dra_check_quantity(c, at, ret);
+    *ret = quantity_from_i64(0, QUANTITY_DECIMAL_SI);
+    return true;
+}
+
 bool dra_check_integer(struct dra_check *c, const struct dra_at *at, int64_t *ret)
 {
     if (!kind_is(c, at, DOC_INT))
@@ -239,12 +319,10 @@ bool dra_check_bool(struct dra_check *c, const struct dra_at *at)
 void dra_check_taint(struct dra_check *c, const struct dra_at *at)
 {
     struct dra_at member;
-    struct str key = dra_member(c, at, "key", true, &member);
-    if (key.len > 316)
-        dra_invalid(c, &member, "name part must consist of at most 63 characters");
+    struct str key = dra_member(c, at, "key", false, &member);
+    dra_check_label_key(c, &member, key);
     struct str value = dra_member(c, at, "value", false, &member);
-    if (value.len > LABEL_MAX)
-        dra_invalid(c, &member, "must be no more than 63 bytes");
+    dra_check_label_value(c, &member, value);
     struct str effect = dra_member(c, at, "effect", true, &member);
     if (member.doc && !str_eq_c(effect, "None") && !str_eq_c(effect, "NoSchedule") &&
             !str_eq_c(effect, "NoExecute")) {
@@ -255,16 +333,21 @@ void dra_check_taint(struct dra_check *c, const struct dra_at *at)
     }
 }
 
-static void check_expression(struct dra_check *c, const struct dra_at *at)
+void dra_check_expression(struct dra_check *c, const struct dra_at *at, bool selector)
 {
     if (at->doc->text.len > DRA_SELECTOR_TEXT_MAX) {
         dra_problem(c, at, "Too long: may not be more than %d bytes", DRA_SELECTOR_TEXT_MAX);
         return;
     }
+    if (at->doc->text.len == 0) {
+        dra_invalid(c, at, "compilation failed: Syntax error: mismatched input '<EOF>'");
+        return;
+    }
     struct arena *arena = arena_new(0);
     const struct cel_program *program = NULL;
     struct err e = {0};
-    int r = dra_selector_compile(at->doc->text, arena, &program, &e);
+    int r = selector ? dra_selector_compile(at->doc->text, arena, &program, &e)
+                     : cel_compile(&dra_device_env, at->doc->text, arena, &program, &e);
     if (r == -EINVAL || r == -E2BIG) {
         dra_problem(c, at, "Invalid value: \"%.*s\": compilation failed: %s",
                 STR_ARG_SHORT(at->doc->text), e.text);
@@ -283,14 +366,15 @@ void dra_check_selectors(struct dra_check *c, const struct dra_at *owner)
     for (uint32_t i = 0; i < count; i++) {
         struct dra_at item = dra_at_item(&list, i);
         struct dra_at cel = dra_at_field(&item, "cel");
-        struct dra_at text;
+        struct dra_at text = dra_at_field(&cel, "expression");
         if (!cel.doc) {
             dra_problem(c, &cel, "Required value");
-            continue;
+        } else if (!text.doc) {
+            dra_problem(
+                    c, &text, "Invalid value: \"\": compilation failed: there is no expression");
+        } else if (dra_is_string(c, &text)) {
+            dra_check_expression(c, &text, true);
         }
-        (void)dra_member(c, &cel, "expression", true, &text);
-        if (text.doc)
-            check_expression(c, &text);
     }
 }
 
@@ -329,8 +413,16 @@ static void check_requirement(struct dra_check *c, const struct dra_at *at, bool
     static const char *const operators[] = {"In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"};
     struct dra_at member;
     struct dra_at values = dra_at_field(at, "values");
-    (void)dra_member(c, at, "key", true, &member);
-    struct str op = dra_member(c, at, "operator", true, &member);
+    struct str key = dra_member(c, at, "key", false, &member);
+    if (!is_field) {
+        dra_check_label_key(c, &member, key);
+    } else if (!str_eq_c(key, "metadata.name")) {
+        dra_problem(c, &member, "Invalid value: \"%.*s\": not a valid field selector key",
+                STR_ARG_SHORT(key));
+    }
+    struct str op = dra_member(c, at, "operator", false, &member);
+    if (op.len == 0)
+        dra_problem(c, &member, "Invalid value: \"\": not a valid selector operator");
     uint32_t count = dra_items(c, &values, UINT32_MAX);
     size_t known = 0;
     while (known < (is_field ? 2 : 6) && !str_eq_c(op, operators[known]))
@@ -340,14 +432,24 @@ static void check_requirement(struct dra_check *c, const struct dra_at *at, bool
     } else if (known < 2 && (count == 0 || (is_field && count != 1))) {
         dra_problem(
                 c, &values, "Required value: must be specified when `operator` is 'In' or 'NotIn'");
-    } else if ((known == 2 || known == 3) && count > 0) {
+    } else if (!is_field && (known == 2 || known == 3) && count > 0) {
         dra_problem(c, &values,
                 "Forbidden: may not be specified when `operator` is 'Exists' or "
                 "'DoesNotExist'");
-    } else if ((known == 4 || known == 5) && count != 1) {
+    } else if (!is_field && (known == 4 || known == 5) && count != 1) {
         dra_problem(c, &values,
                 "Required value: must be specified single value when `operator` is "
                 "'Lt' or 'Gt'");
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct dra_at item = dra_at_item(&values, i);
+        if (!dra_is_string(c, &item))
+            continue;
+        if (!is_field) {
+            dra_check_label_value(c, &item, item.doc->text);
+        } else if (str_eq_c(key, "metadata.name")) {
+            dra_check_subdomain(c, &item, 253);
+        }
     }
 }
 
@@ -355,11 +457,10 @@ void dra_check_node_selector(struct dra_check *c, const struct dra_at *at, bool 
 {
     struct dra_at terms = dra_at_field(at, "nodeSelectorTerms");
     uint32_t count = dra_items(c, &terms, UINT32_MAX);
-    if (count == 0 || (one_term && count != 1)) {
-        dra_problem(c, &terms,
-                count == 0 ? "Required value: must have at least one node selector term"
-                           : "Invalid value: must have exactly one term");
-    }
+    if (count == 0)
+        dra_problem(c, &terms, "Required value: must have at least one node selector term");
+    if (one_term && count != 1)
+        dra_problem(c, &terms, "Invalid value: must have exactly one node selector term");
     for (uint32_t i = 0; i < count; i++) {
         struct dra_at term = dra_at_item(&terms, i);
         for (int is_field = 0; is_field < 2; is_field++) {

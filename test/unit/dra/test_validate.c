@@ -31,11 +31,11 @@ static void test_slices(void **state)
 {
     (void)state;
     check(SLICE("  nodeName: n\n  devices: [{name: a}]\n"), NULL);
-    check(SLICE("  devices: [{name: a}]\n"), "spec: Invalid value: exactly one of `nodeName`");
+    check(SLICE("  devices: [{name: a}]\n"), "spec: Required value: exactly one of `nodeName`");
     check(SLICE("  nodeName: n\n  devices: [{name: A}]\n"),
             "line 8: spec.devices[0].name: Invalid value: \"A\": a lowercase RFC 1123 label");
     check(SLICE("  nodeName: n\n  devices: [{name: a}, {name: a}]\n"),
-            "spec.devices[1].name: Duplicate value: \"a\"");
+            "spec.devices[1]: Duplicate value: \"a\"");
     check(SLICE("  nodeName: n\n  devices: [{name: a, attributes: {k: {version: v1}}}]\n"),
             "spec.devices[0].attributes[k].version: Invalid value: \"v1\"");
     check(SLICE("  nodeName: n\n  devices: [{name: a, attributes: {k: {int: 1, bool: true}}}]\n"),
@@ -74,9 +74,9 @@ static void test_claims(void **state)
     check(CLAIM("    requests: [{name: r, exactly: {deviceClassName: x}}]\n"
                 "    constraints: [{matchAttribute: b}]\n"),
             "must include a domain");
-    check(CLAIM("    requests: [{name: r, exactly: {deviceClassName: x, tolerations: [{operator: "
-                "Equal}]}}]\n"),
-            "operator must be `Exists` when `key` is empty");
+    check(CLAIM("    requests: [{name: r, exactly: {deviceClassName: x, tolerations: [{key: -k, "
+                "operator: Exists}]}}]\n"),
+            "tolerations[0].key: Invalid value: \"-k\": must be a qualified name");
 }
 
 static void test_shape(void **state)
