@@ -292,7 +292,7 @@ def of_node(cluster, decision, node, name):
         # 0 when no GPU is looked at (nothing is tight, or the node is closed anyway) and when the
         # reading is from too long ago.
         old = [s for s in samples if cluster.wall - s["at"] > cluster.setting("staleAfter")]
-        none = decision["evidence"].get("risk_ppm") in (0, 1000000) or old
+        none = decision["evidence"].get("risk_ppm") in (0, 1000000) or old or not samples
         return {s["memory"] for s in samples} | ({0} if none else set())
     if name == "pods_on_gpu":
         counts = collections.Counter(d for p in pods for d in p["devices"][::2])
