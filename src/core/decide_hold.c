@@ -142,6 +142,32 @@ static uint32_t newcomer(const struct decide_run *run, uint32_t pool)
     return best;
 }
 
+static uint32_t reserve_mib(const struct decide_run *run, uint32_t pod)
+{
+    uint32_t owner = run->pic->pods[pod].owner;
+    if (owner == CORE_NO_INDEX)
+        return UINT32_MAX; /* nothing is known of it */
+    const struct core_owner_fact *o = &run->pic->owners[owner].fact;
+    return decide_reserve(run->policy, decide_owner_find(run->d, o->uid), o, NULL).mib;
+}
+
+/* Exporters name one pod of a shared GPU, so where the others are is not known, and each may be
+ * here.  But a GPU has no more ids than replicas: with one more pod coming, the set is at most the
+ * largest `replicas - 1` of them. */
+static void bound_by_replicas(
+        const struct decide_run *run, uint32_t node, struct decide_gpu_set *set)
+{
+    uint32_t most = num_max_u32(run->nodes[node].replicas, 1) - 1;
+    while (!set->known && set->count > most) {
+        uint32_t least = 0;
+        for (uint32_t i = 1; i < set->count; i++) {
+            if (reserve_mib(run, set->pods[i]) < reserve_mib(run, set->pods[least]))
+                least = i;
+        }
+        set->pods[least] = set->pods[--set->count];
+    }
+}
+
 /* The GPU on which another pod is least welcome; its risk in ppm, 0 when none is full of memory. */
 static uint32_t worst_gpu(const struct decide_run *run, uint32_t node, uint32_t owner,
         uint8_t *ret_gpu, uint32_t *ret_used_mib)
@@ -155,6 +181,7 @@ static uint32_t worst_gpu(const struct decide_run *run, uint32_t node, uint32_t 
         decide_gpu_set_collect(run, node, g, &set);
         if (set.count == 0 || (set.known && set.count >= run->nodes[node].replicas))
             continue; /* empty, or nobody can come */
+        bound_by_replicas(run, node, &set);
         uint32_t risk = decide_memory_risk_with(run, &set, owner, limit);
         if (risk > worst) {
             worst = risk;
