@@ -175,7 +175,7 @@ static unsigned get_readyz(
         void *user, const struct web_request *request, struct buf *body, const char **ret_type)
 {
     const struct cli_controller_view *v = user;
-    struct ctl_controller_stats s;
+    struct ctl_controller_stats s = {0};
     (void)request;
     (void)ret_type;
     if (v->controller != NULL)

@@ -358,9 +358,10 @@ static int explain(const char *path, const char *what, const struct options *o, 
 static int run(const struct cli_call *call, struct err *reterr)
 {
     const struct options *o = call->options;
-    if (cli_explain_is_live(call->arguments[0]))
+    if (cli_explain_is_live(call->arguments[0])) {
         return cli_explain_live(
                 call->arguments[0], call->arguments[1], o->last, o->output == OUTPUT_JSON, reterr);
+    }
     return explain(call->arguments[0], call->arguments[1], o, reterr);
 }
 

@@ -589,12 +589,15 @@ static unsigned name_index(struct str name, const char *const *names, unsigned o
 /* 16 hexadecimal digits; else 0. */
 static uint64_t read_digest(struct str text)
 {
-    char copy[17];
-    if (text.len != 16)
-        return 0;
-    memcpy(copy, text.ptr, 16);
-    copy[16] = '\0';
-    return strspn(copy, "0123456789abcdef") == 16 ? strtoull(copy, NULL, 16) : 0;
+    static const char digits[] = "0123456789abcdef";
+    uint64_t value = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        const char *digit = text.ptr[i] == '\0' ? NULL : strchr(digits, text.ptr[i]);
+        if (digit == NULL)
+            return 0;
+        value = value << 4 | (uint64_t)(digit - digits);
+    }
+    return text.len == 16 ? value : 0;
 }
 
 static int64_t read_time(struct kube_value v)

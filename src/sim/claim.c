@@ -159,7 +159,7 @@ static bool claim_of(const struct sim_shape *shape, const struct sim_node *n,
         if (!core_share_parse(str_from(tpl->pool), &share) || share.gpu != n->gpu)
             return false;
         q->amount = share.memory_mib;
-        q->part = CORE_SHARE_UNITS / share.pods;
+        q->part = (uint32_t)CORE_SHARE_UNITS / share.pods;
         return true;
     case MODEL_RESOURCE_MIG:
         profile = profile_find(n->gpus[0].layout.model, tpl->resource.profile);
@@ -370,7 +370,9 @@ uint32_t sim_claim_units(const struct sim_template *tpl, uint16_t gpu)
         const char *key = model_gpu_get(gpu)->mig_key;
         const struct mig_model *m = key != NULL ? mig_model_find(key) : NULL;
         int profile = profile_find(m, tpl->resource.profile);
-        return profile < 0 ? UINT32_MAX : CORE_SHARE_UNITS / m->profiles[profile].max_instances;
+        if (profile < 0)
+            return UINT32_MAX;
+        return (uint32_t)CORE_SHARE_UNITS / m->profiles[profile].max_instances;
     }
     return tpl->count * CORE_SHARE_UNITS;
 }
