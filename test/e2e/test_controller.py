@@ -28,6 +28,7 @@ LATENCY_SENSITIVE = {
         "spec": {"nodeSelector": {"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB"},
                  "containers": [{"name": "server", "image": "registry.example/chat:1",
                                  "resources": {"limits": {"nvidia.com/gpu": "1"}}}]}}}}
+CHANGES = int(os.environ.get("SLICEWRIGHT_E2E_CHANGES", "20"))
 KILLS = int(os.environ.get("SLICEWRIGHT_E2E_KILLS", "12"))
 
 
@@ -230,6 +231,41 @@ def test_latency_sensitive_arrival():
             kubectl("uncordon", name)
 
 
+def no_crowd():
+    """No GPU has more pods than the highest replica count that was ever asked for."""
+    for node in cluster.states():
+        for device, pods in node["devices"].items():
+            equal(f"pods on {device} of {node['node']}: {pods}", len(pods) <= 8, True)
+
+
+def test_policy_changes_under_load():
+    """Random policies and demand: a GPU that is held whole is never handed to anybody else."""
+    draw = random.Random(3)
+    controller = start()
+    try:
+        for _ in range(CHANGES):
+            cluster.apply(live.policy(
+                timeSlicing={"maxReplicas": draw.choice((2, 4, 8))},
+                suspend=draw.random() < 0.1, consolidation={"mode": draw.choice(("observe", "apply"))},
+                techniques=[{"technique": "time-slicing", "mode": draw.choice(
+                    ("apply", "apply", "recommend"))}, {"technique": "mig", "mode": "observe"}]))
+            kubectl("scale", "deployment", "-n", "live", draw.choice(("thumbs", "notes")),
+                    f"--replicas={draw.choice((4, 12, 24, 36))}")
+            time.sleep(draw.uniform(0.5, 4))
+            no_double_booking()
+            no_crowd()
+        cluster.apply(live.policy(consolidation={"mode": "observe"}))
+        kubectl("scale", "deployment", "-n", "live", "thumbs", "--replicas=24")
+        kubectl("scale", "deployment", "-n", "live", "notes", "--replicas=16")
+        settle(controller, seconds=240)
+        equal("violations", controller.status()["violations"], 0)
+    except AssertionError:
+        print("# " + controller.tail(50).replace("\n", "\n# "))
+        raise
+    finally:
+        controller.stop()
+
+
 def test_killed_again_and_again():
     """Two controllers, killed at any moment: all that was begun ends, nothing is evicted twice."""
     cluster.apply(live.policy(consolidation={"mode": "observe"}))
@@ -293,7 +329,8 @@ def test_reverted():
 
 
 TESTS = [test_observing_changes_nothing, test_recommended_approved_and_applied,
-         test_every_decision_is_explained, test_latency_sensitive_arrival, test_killed_again_and_again, test_reverted]
+         test_every_decision_is_explained, test_latency_sensitive_arrival, test_policy_changes_under_load,
+         test_killed_again_and_again, test_reverted]
 
 if __name__ == "__main__":
     cluster.main(TESTS)
