@@ -228,7 +228,7 @@ refuse "nope.yaml" lint nope.yaml
 refuse "--as: 'x': expected one of" lint --as x torn.yaml
 refuse "did you mean 'explain'" dra explian
 refuse "did you mean --file" dra explain --flie plain.json
-refuse "no such kubeconfig" dra explain --kubeconfig absent
+refuse "absent: No such file or directory" dra explain --kubeconfig absent
 for verb in explain lint "allocate --all-nodes"; do
     refuse "nope.json" dra $verb --file nope.json
     refuse "torn.json" dra $verb --file torn.json
