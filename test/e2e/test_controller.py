@@ -77,10 +77,10 @@ def resources(pods):
 
 
 def marked():
-    """The nodes with our pool label or record."""
+    """The nodes with our pool label, our record, or originals to go back to."""
     return [n["metadata"]["name"] for n in get("nodes")["items"]
             if live.POOL in n["metadata"]["labels"]
-            or live.ROLLOUT in n["metadata"].get("annotations", {})]
+            or {live.ROLLOUT, live.ORIGINAL} & set(n["metadata"].get("annotations", {}))]
 
 
 def plans():
@@ -194,20 +194,23 @@ def test_every_decision_is_explained():
 def test_latency_sensitive_arrival():
     """No whole GPU is free: a shared node goes back for a latency-sensitive pod, decided in one loop,
     and the pod never is on a shared device."""
-    shared = set(marked())
-    equal("shared nodes are enough", len(shared) >= 2, True)
-    a100 = [n["metadata"]["name"] for n in get(
-        "nodes", "-l", "nvidia.com/gpu.product")["items"] if "A100" in n["metadata"]["labels"][
-            "nvidia.com/gpu.product"]]
-    for name in a100:
-        if name not in shared:
-            kubectl("cordon", name)
+    a100 = [n["metadata"]["name"] for n in get("nodes", "-l", "nvidia.com/gpu.product")["items"]
+            if "A100" in n["metadata"]["labels"]["nvidia.com/gpu.product"]]
     cluster.apply(live.policy(consolidation={"mode": "observe"}))
     tape = WORK / "arrival.jsonl"
     controller = start(record=tape)
     try:
-        eventually("leads", lambda: (controller.status() or {}).get("leads"), seconds=60)
-        time.sleep(12)
+        # More pods than one node holds, so that there are two; then few enough for one of them.
+        kubectl("scale", "deployment", "-n", "live", "thumbs", "--replicas=80")
+        eventually("a second shared node", lambda: len(running("thumbs")), 80, seconds=200)
+        kubectl("scale", "deployment", "-n", "live", "thumbs", "--replicas=24")
+        settle(controller)
+        shared = {name for name in marked() if live.POOL in cluster.node_labels(name)}
+        equal(f"shared nodes are enough: {shared}", len(shared) >= 2, True)
+        for name in a100:
+            if name not in shared:
+                kubectl("cordon", name)
+        time.sleep(6)
         cluster.apply(LATENCY_SENSITIVE)
         arrived = time.time()
         decision = eventually("a return is decided", lambda: next((
@@ -215,6 +218,10 @@ def test_latency_sensitive_arrival():
             and d["verdict"] == "begun"), None), seconds=60)
         print(f"# decided {time.time() - arrived:.1f} s after the arrival: {decision['text']}")
         equal("why", decision["reason"], "latency-sensitive-arrival")
+        told = subprocess.run(
+            [live.SLICEWRIGHT, "explain", f"http://127.0.0.1:{controller.ports[1]}",
+             f"node/{decision['node']}"], capture_output=True, text=True, check=True).stdout
+        equal("explained live: " + told, "latency-sensitive-arrival" in told, True)
         eventually("chat runs", lambda: len(running("chat")), 1, seconds=120)
         print(f"# running {time.time() - arrived:.1f} s after the arrival")
         chat = running("chat")
