@@ -26,7 +26,7 @@ struct options {
     struct cli_world_options world;
     const char *record, *report;
     uint32_t output;
-    bool with_native, quiet;
+    bool with_dra, with_native, quiet;
 };
 
 static const struct cli_option options[] = {
@@ -66,6 +66,10 @@ static const struct cli_option options[] = {
                 .help = "make a recorded run again up to STEP, with the facts that\n"
                         "stand in the file, then go on; --policy, --owner-patch-delay\n"
                         "and --faults hold from there, all else is as recorded"},
+        {.name = "with-dra",
+                .kind = CLI_OPTION_FLAG,
+                CLI_AT(struct options, with_dra),
+                .help = "also show what NVIDIA's DRA driver would give: claims"},
         {.name = "with-native",
                 .kind = CLI_OPTION_FLAG,
                 CLI_AT(struct options, with_native),
@@ -211,6 +215,7 @@ static void attach(struct job *j)
     j->config.progress = o->quiet ? NULL : on_progress;
     j->config.before_step = from ? before_step : NULL;
     j->config.after_step = from || j->watch.record ? after_step : NULL;
+    j->config.with_dra = o->with_dra;
     j->config.with_native = o->with_native;
     if (!from)
         return;

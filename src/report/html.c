@@ -147,6 +147,8 @@ static void put_runs(const struct report_result *r, struct buf *out)
             put_run_row(&r->baselines[i], top, false, out);
     }
     put_run_row(&r->after, top, true, out);
+    if (r->dra_known)
+        put_run_row(&r->dra, top, false, out);
     if (r->native_known)
         put_run_row(&r->native, top, false, out);
     put_bound_row("bound, policy's demands", &r->bound_policy, top, out);

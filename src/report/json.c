@@ -101,6 +101,10 @@ void report_json_put(struct json_writer *w, const struct report_result *r)
         put_run(w, &r->baselines[i]);
     }
     jw_object_end(w);
+    if (r->dra_known) {
+        jw_key(w, "dra");
+        put_run(w, &r->dra);
+    }
     if (r->native_known) {
         jw_key(w, "native");
         put_run(w, &r->native);

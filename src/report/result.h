@@ -84,8 +84,8 @@ struct report_result {
     struct report_run before, after;
     uint32_t baseline_count;
     struct report_run baselines[REPORT_BASELINES_MAX];
-    bool native_known; /* operator runs may carry what native caps would give */
-    struct report_run native;
+    bool dra_known, native_known; /* what other caps would give */
+    struct report_run dra, native;
     struct report_bound bound_policy, bound_actual;
     int64_t blocked_saving_microusd_per_day;
     uint64_t decisions, violations, steps;

@@ -90,6 +90,8 @@ static void put_runs(const struct report_result *r, const struct style *s, struc
             put_row(&r->baselines[i], s, "", out);
     }
     put_row(&r->after, s, s->bold, out);
+    if (r->dra_known)
+        put_row(&r->dra, s, "", out);
     if (r->native_known)
         put_row(&r->native, s, "", out);
     put_bound_row("bound, policy's demands", &r->bound_policy, s, out);

@@ -144,23 +144,25 @@ static int run_core(struct run *r, struct err *reterr)
     return rc;
 }
 
-static int run_native(struct run *r, struct err *reterr)
+/* The same once more under other caps, into `ret_run`. */
+static int run_beside(
+        struct run *r, enum sim_caps caps, struct report_run *ret_run, struct err *reterr)
 {
+    bool dra = caps == SIM_CAPS_DRA;
     struct sim_config config = *last_terms(r->config);
-    config.caps = SIM_CAPS_NATIVE;
+    config.caps = caps;
     config.then = NULL;
     config.before_step = NULL; /* recorders follow the run that was asked for */
     config.after_step = NULL;
     config.coverage = NULL;
-    struct run native = {&config, r->arena, r->result};
+    struct run beside = {&config, r->arena, r->result};
     struct sim_world *w = sim_world_new(&config, SIM_REGIME_CORE);
-    int rc = play(&native, w, "native");
+    int rc = play(&beside, w, dra ? "dra" : "native");
     if (rc != 0)
-        rc = violation_error(&native, w, reterr);
-    sim_world_report(w, r->arena, &r->result->native);
-    r->result->native.key = "native";
-    r->result->native.title = "Slicewright, native caps";
-    r->result->native_known = rc == 0;
+        rc = violation_error(&beside, w, reterr);
+    sim_world_report(w, r->arena, ret_run);
+    ret_run->key = dra ? "dra" : "native";
+    ret_run->title = dra ? "Slicewright, DRA caps" : "Slicewright, native caps";
     sim_world_free(w);
     return rc;
 }
@@ -210,7 +212,13 @@ int sim_run(const struct sim_config *config, struct arena *a, struct report_resu
     if (!config->skip_baselines)
         run_baselines(&r);
     rc = run_core(&r, reterr);
-    if (rc == 0 && config->with_native && config->caps != SIM_CAPS_NATIVE)
-        rc = run_native(&r, reterr);
+    if (rc == 0 && config->with_dra && config->caps != SIM_CAPS_DRA) {
+        rc = run_beside(&r, SIM_CAPS_DRA, &r.result->dra, reterr);
+        r.result->dra_known = rc == 0;
+    }
+    if (rc == 0 && config->with_native && config->caps != SIM_CAPS_NATIVE) {
+        rc = run_beside(&r, SIM_CAPS_NATIVE, &r.result->native, reterr);
+        r.result->native_known = rc == 0;
+    }
     return rc;
 }

@@ -94,7 +94,7 @@ struct sim_config {
     int64_t owner_patch_delay_ns; /* -1 = owners never act */
     uint32_t faults_ppm;          /* of a write, a fact batch, a node-hour each */
     int64_t measure_from_ns;      /* means, kills and evictions count from here */
-    bool with_native;             /* a further run with native caps */
+    bool with_dra, with_native;   /* further runs with those caps */
     bool skip_baselines;          /* only `after` (fault benches) */
     bool skip_bounds;
     uint64_t kill_at_action;  /* tests: the controller dies right after so many actions */
