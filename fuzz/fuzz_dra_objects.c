@@ -1,6 +1,6 @@
-/* Objects in YAML: the API's rules, decoding, and the warnings on what was decoded. */
+/* Objects in YAML: unknown fields, the API's rules, decoding, and warnings on what was decoded. */
+#include "dra/fields.h"
 #include "dra/lint.h"
-#include "dra/validate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -28,6 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct doc *doc = NULL;
     struct err err = {0};
     if (doc_parse_yaml(arena, (struct str){(const char *)data, size}, 1 << 16, &doc, &err) == 0) {
+        dra_fields_check(doc, nothing, NULL);
         (void)dra_validate(doc, nothing, NULL, &err);
         if (dra_store_add(store, doc, &err) == 0) {
             struct dra_setup setup = {.features = dra_variant_features(DRA_VARIANT_INCUBATING)};

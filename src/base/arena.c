@@ -128,18 +128,20 @@ void arena_reset(struct arena *a)
     a->used_bytes = 0;
 }
 
-/* Puts a new block of `size` bytes at index `index`, moving later ones up. */
-static void insert_block(struct arena *a, size_t index, size_t size)
+static void append_block(struct arena *a, size_t size)
 {
-    assert(index <= a->block_count);
     if (a->block_count == a->block_cap) {
         a->block_cap = a->block_cap == 0 ? 16 : a->block_cap * 2;
         a->blocks = mem_grow(a->blocks, a->block_cap, sizeof *a->blocks);
     }
-    struct block *slot = &a->blocks[index];
-    memmove(slot + 1, slot, (a->block_count - index) * sizeof *slot);
-    *slot = (struct block){.bytes = mem_alloc(size, 1), .size = size};
-    a->block_count++;
+    a->blocks[a->block_count++] = (struct block){.bytes = mem_alloc(size, 1), .size = size};
+}
+
+static void replace_block(struct arena *a, size_t index, size_t size)
+{
+    assert(index < a->block_count && index > a->at);
+    mem_free(a->blocks[index].bytes);
+    a->blocks[index] = (struct block){.bytes = mem_alloc(size, 1), .size = size};
 }
 
 static size_t next_block_size(const struct arena *a, size_t bytes)
@@ -156,8 +158,13 @@ static void *take_from_block(struct arena *a, size_t bytes, size_t align)
     if (a->block_count == 0 || offset > a->blocks[a->at].size ||
             bytes > a->blocks[a->at].size - offset) {
         size_t next = a->block_count == 0 ? 0 : a->at + 1;
-        if (next == a->block_count || a->blocks[next].size < bytes)
-            insert_block(a, next, next_block_size(a, bytes));
+        if (next == a->block_count) {
+            append_block(a, next_block_size(a, bytes));
+        } else if (a->blocks[next].size < bytes) {
+            /* Kept beside a larger one, it would make an arena that is reset again and again grow
+             * for ever. */
+            replace_block(a, next, next_block_size(a, bytes));
+        }
         a->at = next;
         offset = 0;
     }
@@ -171,7 +178,7 @@ static void *take(struct arena *a, size_t bytes, size_t align)
         out_of_memory("an arena's cap would be passed", bytes);
     a->used_bytes += bytes;
     if (ARENA_SINGLE) {
-        insert_block(a, a->block_count, bytes);
+        append_block(a, bytes);
         return a->blocks[a->block_count - 1].bytes;
     }
     return take_from_block(a, bytes, align);
@@ -214,4 +221,12 @@ const char *arena_printf(struct arena *a, const char *fmt, ...)
 size_t arena_used_bytes(const struct arena *a)
 {
     return a->used_bytes;
+}
+
+size_t arena_held_bytes(const struct arena *a)
+{
+    size_t held = 0;
+    for (size_t i = 0; i < a->block_count; i++)
+        held += a->blocks[i].size;
+    return held;
 }

@@ -39,6 +39,9 @@ const char *arena_printf(struct arena *a, const char *fmt, ...)
 /* Bytes allocated since arena_new() or arena_reset(), without what alignment costs. */
 size_t arena_used_bytes(const struct arena *a);
 
+/* Bytes held from malloc, in use or for reuse. */
+size_t arena_held_bytes(const struct arena *a);
+
 /* malloc/realloc/calloc that end the process when memory is out; for modules with own lifetimes. */
 void *mem_alloc(size_t count, size_t size); /* zeroed */
 void *mem_grow(void *ptr, size_t count, size_t size);

@@ -199,6 +199,23 @@ int str_to_i64(struct str s, int64_t min, int64_t max, int64_t *ret_value)
     return put_signed(magnitude, negative, min, max, ret_value);
 }
 
+int str_to_hex64(struct str s, uint64_t *ret_value)
+{
+    enum { DIGITS = 16 };
+    uint64_t value = 0;
+    if (s.len != DIGITS)
+        return -EINVAL;
+    for (size_t i = 0; i < DIGITS; i++) {
+        char c = s.ptr[i];
+        bool letter = c >= 'a' && c <= 'f';
+        if (!letter && !is_digit(c))
+            return -EINVAL;
+        value = value << 4 | (uint64_t)(letter ? c - 'a' + 10 : c - '0');
+    }
+    *ret_value = value;
+    return 0;
+}
+
 int str_to_fixed(struct str s, unsigned decimals, int64_t min, int64_t max, int64_t *ret_value)
 {
     assert(decimals <= 9);

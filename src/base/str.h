@@ -53,6 +53,9 @@ size_t str_utf8_prefix(struct str s);
 int str_to_u64(struct str s, uint64_t min, uint64_t max, uint64_t *ret_value);
 int str_to_i64(struct str s, int64_t min, int64_t max, int64_t *ret_value);
 
+/* Sixteen lowercase hexadecimal digits and nothing else: 0 or -EINVAL. */
+int str_to_hex64(struct str s, uint64_t *ret_value);
+
 /* A decimal with at most `decimals` digits after the point ("0.1234"), as an integer scaled by
  * 10^decimals.  decimals: 0..9.  A point needs digits on both sides and digits past `decimals` must
  * be zero, else -EINVAL; so are exponents, NaN and infinities.  -ERANGE outside [min, max]

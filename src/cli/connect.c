@@ -33,3 +33,16 @@ int cli_connect(struct arena *a, struct os_loop *loop, const struct cli_connect_
         (void)fprintf(stderr, "%s: warning: %s\n", options->name, ret_config->warnings[i]);
     return kube_client_new(loop, ret_config, &client_options, ret_client, reterr);
 }
+
+int cli_connect_prometheus(const struct ctl_prometheus_options *options,
+        struct ctl_prometheus *ret_prometheus, struct err *reterr)
+{
+    if (options->url != NULL)
+        return ctl_prometheus_open(options, ret_prometheus, reterr);
+    if (options->ca_file != NULL || options->token_file != NULL) {
+        return err_set(reterr, -EINVAL,
+                "--prometheus-%s: nothing to use it for; expected --prometheus URL",
+                options->ca_file != NULL ? "ca" : "token-file");
+    }
+    return 0;
+}

@@ -20,7 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { METRICS_EXPORTERS, METRICS_NONE };
+enum { METRICS_EXPORTERS, METRICS_PROXY, METRICS_NONE };
 enum { PRICES_BYTES_MAX = 64 << 20, SMALL_FILE_MAX = 1 << 20, IDENTITY_MAX = 128 };
 
 /* Where a pod finds the namespace that it runs in. */
@@ -28,15 +28,16 @@ enum { PRICES_BYTES_MAX = 64 << 20, SMALL_FILE_MAX = 1 << 20, IDENTITY_MAX = 128
 #define STEP_BYTES_MAX ((size_t)1 << 30)
 
 struct options {
-    const char *kubeconfig, *context, *namespace, *policy, *policy_file, *prices, *prometheus,
-            *token_file, *metrics_every, *operator_namespace, *listen, *api, *record, *log_level,
-            *decide_every, *propagation, *lease, *identity, *history;
+    const char *kubeconfig, *context, *namespace, *policy, *policy_file, *prices, *metrics_every,
+            *operator_namespace, *listen, *api, *record, *log_level, *decide_every, *propagation,
+            *parts_timeout, *lease, *identity, *history;
+    struct ctl_prometheus_options prometheus;
     uint64_t seed;
     uint32_t metrics;
     bool no_election;
 };
 
-static const char *const metrics_choices[] = {"exporters", "none", NULL};
+static const char *const metrics_choices[] = {"exporters", "proxy", "none", NULL};
 static const char *const level_choices[] = {"debug", "info", "warn", "error", "off", NULL};
 
 #define TEXT(long_name, field, value, fallback, words)                                             \
@@ -66,9 +67,8 @@ static const struct cli_option options[] = {
                 .choices = cli_policy_choices,
                 .help = "a SharingPolicy file, or a preset, governs instead of objects"},
         FILE_OPTION("prices", prices, "prices by cloud, region, instance type (CSV)"),
-        TEXT("prometheus", prometheus, "URL", NULL,
+        CLI_CONNECT_PROMETHEUS(struct options, prometheus,
                 "where dcgm-exporter's metrics are kept; else its pods are asked"),
-        FILE_OPTION("prometheus-token-file", token_file, "a bearer token for Prometheus"),
         TEXT("history", history, "DURATION", "1d",
                 "how far back Prometheus is asked before anything is decided"),
         {.name = "metrics",
@@ -77,13 +77,16 @@ static const struct cli_option options[] = {
                 .value_name = "FROM",
                 .default_text = "exporters",
                 .choices = metrics_choices,
-                .help = "readings without --prometheus; none: nothing is ever shared"},
+                .help = "readings without --prometheus; proxy asks the exporters through the\n"
+                        "API server (deploy/controller-proxy.yaml); none: nothing is ever shared"},
         TEXT("metrics-every", metrics_every, "DURATION", "30s", "between rounds of readings"),
         TEXT("operator-namespace", operator_namespace, "NAME", NULL,
                 "of NVIDIA's GPU Operator; else where its DaemonSets are"),
         TEXT("decide-every", decide_every, "DURATION", "5m", "between regular decisions"),
         TEXT("propagation", propagation, "DURATION", "150s",
                 "how long kubelets take to mount a changed ConfigMap"),
+        TEXT("parts-timeout", parts_timeout, "DURATION", NULL,
+                "how long NVIDIA's parts may take over a step; else 10m to 20m"),
         {.name = "no-leader-election",
                 .kind = CLI_OPTION_FLAG,
                 CLI_AT(struct options, no_election),
@@ -122,6 +125,7 @@ struct job {
     struct web_server *pod_server, *api_server;
     struct cli_controller_view view;
     struct ctl_controller *controller;
+    struct ctl_prometheus prometheus;
     struct os_signal terminate, interrupt;
     FILE *record;
     struct buf line;
@@ -201,6 +205,9 @@ static int load(struct job *j, struct err *reterr)
                     reterr) < 0 ||
             read_duration("propagation", o->propagation, NUM_NS_PER_SECOND, &h->propagation_ns,
                     reterr) < 0 ||
+            (o->parts_timeout != NULL &&
+                    read_duration("parts-timeout", o->parts_timeout, NUM_NS_PER_SECOND,
+                            &h->parts_timeout_ns, reterr) < 0) ||
             read_duration("history", o->history, 0, &h->history_ns, reterr) < 0 ||
             read_duration("lease", o->lease, 3 * NUM_NS_PER_SECOND, &h->lease_ns, reterr) < 0)
         return reterr->code;
@@ -209,7 +216,7 @@ static int load(struct job *j, struct err *reterr)
         return reterr->code;
     if (load_prices(j, reterr) < 0)
         return reterr->code;
-    if (o->token_file != NULL && read_small(j, o->token_file, &h->bearer, reterr) < 0)
+    if (cli_connect_prometheus(&o->prometheus, &j->prometheus, reterr) < 0)
         return reterr->code;
     h->namespace = o->namespace;
     if (h->namespace == NULL) {
@@ -220,8 +227,9 @@ static int load(struct job *j, struct err *reterr)
     h->policy = o->policy;
     h->operator_namespace = o->operator_namespace;
     h->price_default = sim_price_default;
-    h->prometheus = o->prometheus != NULL ? str_from(o->prometheus) : (struct str){0};
-    h->no_metrics = o->prometheus == NULL && o->metrics == METRICS_NONE;
+    h->prometheus = o->prometheus.url != NULL ? &j->prometheus : NULL;
+    h->metrics_by_proxy = o->metrics == METRICS_PROXY;
+    h->no_metrics = h->prometheus == NULL && o->metrics == METRICS_NONE;
     h->no_election = o->no_election;
     h->seed = o->seed;
     return 0;
@@ -262,6 +270,7 @@ static int begin_record(struct job *j, struct err *reterr)
     const struct core_recording_header header = {.seed = j->how.seed,
             .decide_every_ns = j->how.decide_every_ns,
             .propagation_ns = j->how.propagation_ns,
+            .parts_timeout_ns = j->how.parts_timeout_ns,
             .source_count = 2,
             .source = source};
     j->line = BUF_INIT(STEP_BYTES_MAX);
@@ -350,6 +359,7 @@ static int run(const struct cli_call *call, struct err *reterr)
     ctl_controller_free(j.controller);
     kube_client_free(j.client);
     net_http_free(j.http);
+    ctl_prometheus_clear(&j.prometheus);
     os_loop_free(j.loop);
     if (j.record != NULL)
         (void)fclose(j.record);

@@ -8,6 +8,7 @@
 #include "model/gpu.h"
 #include "web/metrics.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { HTTP_OK = 200, HTTP_UNAVAILABLE = 503, MICROUSD_DECIMALS = 6, TIME_BYTES = 32 };
@@ -68,7 +69,7 @@ static void put_cluster(struct web_metrics *m, const struct ctl_controller_stats
             "Cost when this process began, less the cost now: Node objects that are gone.",
             s->first_cost_microusd_per_hour - s->cost_microusd_per_hour);
     money(m, "slicewright_saving_forecast_usd_per_hour",
-            "Promised by the changes that were carried out since this process began.",
+            "Promised by the owners' steps that were carried out since this process began.",
             s->forecast_microusd_per_hour);
     money(m, "slicewright_saving_blocked_usd_per_hour", "Waits for owners to act.",
             s->totals.blocked_microusd_per_hour);
@@ -256,6 +257,14 @@ static void put_rollout(struct json_writer *w, const struct core *core, uint64_t
     jw_object_end(w);
 }
 
+/* As kept_by has it. */
+static void put_stays(struct json_writer *w, struct str pod, struct str why)
+{
+    char text[ERR_TEXT_MAX];
+    (void)snprintf(text, sizeof text, "pod %.*s: %.*s", STR_ARG(pod), STR_ARG(why));
+    jw_kv_cstr(w, "stays_for", text);
+}
+
 static void put_node(struct json_writer *w, const struct core *core, const struct core_node_fact *f,
         const struct ctl_node_note *note)
 {
@@ -273,7 +282,20 @@ static void put_node(struct json_writer *w, const struct core *core, const struc
         jw_kv_cstr(w, "excluded", note->excluded_why);
     if (f->frozen)
         jw_kv_bool(w, "frozen", true);
+    if (f->keeps.len > 0)
+        jw_kv_str(w, "kept_by", f->keeps);
+    struct str pod, why;
+    if (core != NULL && core_node_stays(core, f->uid, &pod, &why))
+        put_stays(w, pod, why);
     jw_kv_str(w, "pool", f->pool);
+    if (f->pool_taint.len > 0)
+        jw_kv_str(w, "pool_taint", f->pool_taint);
+    if (f->pool_taint_refused.len > 0)
+        jw_kv_str(w, "pool_taint_refused_by", f->pool_taint_refused);
+    if (f->startup_taint)
+        jw_kv_bool(w, "startup_taint", true);
+    if (f->startup_taint_refused.len > 0)
+        jw_kv_str(w, "startup_taint_refused_by", f->startup_taint_refused);
     jw_kv_str(w, "plugin_config", f->plugin_config);
     jw_kv_str(w, "mig_config", f->mig_config);
     jw_kv_str(w, "mig_state", f->mig_state);

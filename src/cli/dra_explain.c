@@ -1,6 +1,7 @@
 /* cli/dra_explain.c - `slicewright dra explain` and `slicewright dra lint`. */
 #include "cli/dra.h"
 #include "dra/explain.h"
+#include "dra/fields.h"
 #include "dra/lint.h"
 #include "dra/validate.h"
 
@@ -220,6 +221,7 @@ static int lint_document(void *context, const struct doc *doc, struct err *reter
 {
     struct findings *f = context;
     unsigned before = f->problems;
+    dra_fields_check(doc, on_problem, f);
     int r = dra_validate(doc, on_problem, f, reterr);
     return r || f->problems > before ? r : dra_store_add(f->store, doc, reterr);
 }

@@ -107,14 +107,14 @@ struct total {
 };
 
 /* "--disable a,b" as a set. */
-static int disabled_parse(const char *text, uint64_t *ret_set, struct err *reterr)
+static int disabled_parse(const char *text, struct nvidia_rule_set *ret_set, struct err *reterr)
 {
     struct str rest = str_from(text);
     struct str name = {0};
     const char *names[NVIDIA_RULES_MAX + 1] = {NULL};
     for (unsigned i = 0; i < nvidia_rule_count(); i++)
         names[i] = nvidia_rule_get(i)->name;
-    *ret_set = 0;
+    *ret_set = (struct nvidia_rule_set){0};
     while (str_split(&rest, ',', &name)) {
         unsigned index = 0;
         if (!nvidia_rule_find(str_trim(name), &index)) {
@@ -123,7 +123,7 @@ static int disabled_parse(const char *text, uint64_t *ret_set, struct err *reter
                     nearest ? "; did you mean '" : "; --rules lists them", nearest ? nearest : "",
                     nearest ? "'?" : "");
         }
-        *ret_set |= UINT64_C(1) << index;
+        nvidia_rule_set_add(ret_set, index);
     }
     return 0;
 }
@@ -301,7 +301,7 @@ static int run(const struct cli_call *call, struct err *reterr)
     struct buf out = BUF_INIT(OUT_BYTES_MAX);
     struct json_writer w = JSON_WRITER(&out, 2);
     struct total total = {0};
-    uint64_t disabled = 0;
+    struct nvidia_rule_set disabled = {0};
     int rc = o->gpu ? node_resolve(o, &node, reterr) : 0;
     if (rc == 0 && o->disable)
         rc = disabled_parse(o->disable, &disabled, reterr);

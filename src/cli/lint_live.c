@@ -135,6 +135,76 @@ static void choice_lint(
     buf_clear(&all);
 }
 
+/* -- the plugin's start -------------------------------------------------------------------------
+ */
+
+/* How the config of a key shares, nothing shared without a key; false when it cannot be read, which
+ * is told elsewhere. */
+static bool sharing_of(const struct live *l, struct str key, struct nvidia_sharing *ret_sharing)
+{
+    *ret_sharing = (struct nvidia_sharing){0};
+    if (key.len == 0)
+        return true;
+    for (uint32_t i = 0; i < l->s->config_count; i++) {
+        const struct ctl_config_key *k = &l->s->configs[i];
+        struct nvidia_plugin_config config;
+        if (!str_eq(k->map, l->s->operator.plugin_config) || !str_eq(k->key, key))
+            continue;
+        if (nvidia_plugin_config_parse(l->a, k->text, &config, NULL, NULL) < 0)
+            return false;
+        *ret_sharing = config.mps.present ? config.mps : config.time_slicing;
+        return true;
+    }
+    return false;
+}
+
+/* Whether both offer the same device ids under the same names. */
+static bool same_devices(const struct nvidia_sharing *a, const struct nvidia_sharing *b)
+{
+    if (a->count != b->count || (a->count > 0 && a->rename_by_default != b->rename_by_default))
+        return false;
+    for (uint32_t i = 0; i < a->count; i++) {
+        bool found = false;
+        for (uint32_t j = 0; j < b->count; j++) {
+            found |= str_eq(a->resources[i].name, b->resources[j].name) &&
+                     a->resources[i].replicas == b->resources[j].replicas;
+        }
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+/* Nodes whose plugin offers the default's devices before their own, each time that it starts. */
+static void start_lint(const struct live *l, const struct choices *c, struct nvidia_lint *lint)
+{
+    struct str version = l->s->operator.plugin_version;
+    struct nvidia_sharing first, own;
+    if (!nvidia_config_manager_acts_first(version) || !sharing_of(l, c->by_default, &first))
+        return;
+    for (uint32_t i = 0; i < c->count; i++) {
+        uint32_t nodes = 0;
+        struct str key = str_from(c->names[i]);
+        for (uint32_t n = 0; n < l->s->node_count; n++)
+            nodes += str_eq(ctl_labels_get(&l->s->nodes[n].labels, c->label), key);
+        if (nodes == 0 || !sharing_of(l, key, &own) || same_devices(&first, &own))
+            continue;
+        const char *what = c->by_default.len == 0
+                                   ? "GPUs that are not shared"
+                                   : arena_printf(l->a, "those of '%.*s', the default,",
+                                             STR_ARG_SHORT(c->by_default));
+        NVIDIA_LINT_INSTEAD(lint, NULL, "plugin-start",
+                "cordon such a node until its plugin has started, or stay with v0.18.0",
+                "devicePlugin.version %.*s: %u node%s with label '%s' offer%s %s first, whenever "
+                "the plugin starts",
+                STR_ARG_SHORT(version), nodes, nodes == 1 ? "" : "s", c->names[i],
+                nodes == 1 ? "s" : "", what);
+    }
+}
+
+/* -- all labels ---------------------------------------------------------------------------------
+ */
+
 static void labels_lint(const struct live *l)
 {
     struct choices *c = ARENA_ARRAY(l->a, struct choices, 2);
@@ -144,6 +214,8 @@ static void labels_lint(const struct live *l)
         if (known[m])
             choice_lint(&c[m], c[m].field, c[m].by_default, &policy);
     }
+    if (known[0])
+        start_lint(l, &c[0], &policy);
     l->sink->take(l->sink->user, "clusterpolicy", &policy);
     for (uint32_t i = 0; i < l->s->node_count; i++) {
         const struct ctl_node *n = &l->s->nodes[i];

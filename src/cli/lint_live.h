@@ -7,7 +7,7 @@
 
 /* Where findings go, a file or object at a time, and which are not looked for. */
 struct cli_lint_sink {
-    uint64_t disabled; /* rules, as in struct nvidia_lint */
+    struct nvidia_rule_set disabled;
     void (*take)(void *user, const char *name, const struct nvidia_lint *lint);
     void *user;
 };

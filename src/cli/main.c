@@ -17,6 +17,7 @@ static const struct cli_verb *const verbs[] = {
         &cli_verb_policy,
         &cli_verb_mig,
         &cli_verb_dra,
+        &cli_verb_completion,
         &cli_verb_version,
         NULL,
 };

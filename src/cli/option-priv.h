@@ -16,4 +16,13 @@ void cli_option_environment(const char *name, char *ret_text);
 /* The text of --help; `path` is how the verb is called, "slicewright mig check". */
 void cli_help_write(const struct cli_verb *verb, const char *path, struct buf *out);
 
+/* A candidate's line that stands for the names of files. */
+#define CLI_COMPLETE_FILES ":files\n"
+
+/* Appends what the last of `words` (those behind the program's name; none = an empty one) may be
+ * completed to, a line each: the whole word, a tab, the first line of its help or nothing;
+ * CLI_COMPLETE_FILES where a file may stand.  Nothing for what is not a command line of `top`. */
+void cli_complete_write(
+        const struct cli_verb *top, unsigned count, const char *const *words, struct buf *out);
+
 #endif

@@ -241,7 +241,7 @@ static int find_missing(const struct walk *w, struct err *reterr)
 int cli_option_parse(const struct cli_verb *verb, struct cli_call *ret_call, void *values, int argc,
         char **argv, struct err *reterr)
 {
-    struct cli_call call = {.name = ret_call->name, .options = values};
+    struct cli_call call = {.name = ret_call->name, .top = ret_call->top, .options = values};
     struct walk w = {.verb = verb, .argc = argc, .argv = argv, .values = values, .call = &call};
     if (set_defaults(verb, values, &call.given, reterr) < 0)
         return reterr->code;

@@ -87,12 +87,15 @@ struct cli_argument {
     const char *const *choices; /* words that complete it; others may be right too; or NULL */
 };
 
+struct cli_verb;
+
 enum { CLI_ARGUMENTS_MAX = 64, CLI_OPTIONS_MAX = 64 };
 
 /* One use of a verb. */
 struct cli_call {
-    const char *name;    /* what messages begin with: "slicewright mig check" */
-    const void *options; /* the verb's struct, filled */
+    const char *name;           /* what messages begin with: "slicewright mig check" */
+    const struct cli_verb *top; /* that cli_verb_main() was given */
+    const void *options;        /* the verb's struct, filled */
     unsigned argument_count;
     const char *arguments[CLI_ARGUMENTS_MAX];
     uint64_t

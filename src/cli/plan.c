@@ -26,14 +26,15 @@
 
 enum { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_YAML, OUTPUT_PATCHES };
 enum { METRICS_AUTO, METRICS_EXPORTERS, METRICS_PROXY, METRICS_NONE };
-enum { PRICES_BYTES_MAX = 64 << 20, TEXT_BYTES_MAX = 256 << 20, TOKEN_BYTES_MAX = 1 << 20 };
+enum { PRICES_BYTES_MAX = 64 << 20, TEXT_BYTES_MAX = 256 << 20 };
 
 #define OBJECTS_BYTES_MAX   ((size_t)4 << 30)
 #define RECORDING_BYTES_MAX ((size_t)4 << 30)
 
 struct options {
-    const char *kubeconfig, *context, *file, *policy, *prices, *prometheus, *token_file, *history,
-            *step, *watch, *record, *report, *operator_namespace, *timeout;
+    const char *kubeconfig, *context, *file, *policy, *prices, *history, *step, *watch, *record,
+            *report, *operator_namespace, *timeout;
+    struct ctl_prometheus_options prometheus;
     uint64_t top;
     uint32_t output, metrics;
     bool quiet, no_again;
@@ -71,10 +72,9 @@ static const struct cli_option options[] = {
                 .help = "a SharingPolicy file, or a preset; its modes are not looked\n"
                         "at: a plan is what it would do if it were applied"},
         FILE_OPTION("prices", 0, prices, "prices by cloud, region, instance type (CSV)"),
-        TEXT("prometheus", prometheus, "URL", NULL,
+        CLI_CONNECT_PROMETHEUS(struct options, prometheus,
                 "where dcgm-exporter's metrics are kept: history makes savings\n"
                 "proven"),
-        FILE_OPTION("prometheus-token-file", 0, token_file, "a bearer token for Prometheus"),
         TEXT("history", history, "DURATION", "7d", "how far back Prometheus is asked"),
         TEXT("step", step, "DURATION", "5m", "between readings of Prometheus"),
         {.name = "metrics",
@@ -133,6 +133,7 @@ struct job {
     struct ctl_snapshot *snapshot;
     struct ctl_world world;
     bool world_built;
+    struct ctl_prometheus prometheus;
     struct ctl_history *history;
     struct os_loop *loop;
     struct kube_client *client;
@@ -217,7 +218,9 @@ static int load(struct job *j, struct err *reterr)
     if (load_policy(j, reterr) < 0)
         return reterr->code;
     assert(j->policy != NULL);
-    if (o->prometheus != NULL && j->step_ns > j->policy->stale_after_ns) {
+    if (cli_connect_prometheus(&o->prometheus, &j->prometheus, reterr) < 0)
+        return reterr->code;
+    if (o->prometheus.url != NULL && j->step_ns > j->policy->stale_after_ns) {
         char most[64];
         return err_set(reterr, -EINVAL,
                 "--step: '%s': the policy takes readings older than %s for stale", o->step,
@@ -337,27 +340,11 @@ static void partly_read(struct job *j, const struct ctl_readings_result *r)
             "they may be incomplete: a peak may be missing");
 }
 
-static int read_token(struct job *j, struct str *ret_token, struct err *reterr)
-{
-    struct buf text = {0};
-    if (j->o->token_file == NULL)
-        return 0;
-    if (os_file_read(j->o->token_file, TOKEN_BYTES_MAX, &text, reterr) < 0)
-        return reterr->code;
-    *ret_token = arena_str(j->a, str_trim(buf_str(&text)));
-    buf_clear(&text);
-    return 0;
-}
-
 static int ask_prometheus(struct job *j, struct err *reterr)
 {
-    struct str token = {0};
     struct ctl_readings_result result;
-    if (read_token(j, &token, reterr) < 0)
-        return reterr->code;
     label(j, "asking Prometheus");
-    const struct ctl_readings_options range = {.prometheus = str_from(j->o->prometheus),
-            .bearer = token,
+    const struct ctl_readings_options range = {.prometheus = &j->prometheus,
             .end_wall_ns = j->wall_ns,
             .span_ns = j->history_ns,
             .step_ns = j->step_ns,
@@ -428,11 +415,11 @@ static int read_metrics(struct job *j, struct err *reterr)
     bool exporters = j->o->metrics == METRICS_EXPORTERS || j->o->metrics == METRICS_PROXY ||
                      j->watch_ns > 0 || (j->o->metrics == METRICS_AUTO && j->in_cluster);
     j->history = ctl_history_new(&j->world);
-    if (j->o->prometheus != NULL && ask_prometheus(j, reterr) < 0)
+    if (j->o->prometheus.url != NULL && ask_prometheus(j, reterr) < 0)
         return reterr->code;
     if (exporters && ask_exporters(j, reterr) < 0)
         return reterr->code;
-    if (j->o->prometheus == NULL && !exporters) {
+    if (j->o->prometheus.url == NULL && !exporters) {
         ctl_world_find(&j->world, CTL_FINDING_UNSEEN, "metrics", "nobody was asked for readings",
                 "no saving is proven: name --prometheus URL, or gather with --watch 30m");
     }
@@ -616,6 +603,7 @@ static int run(const struct cli_call *call, struct err *reterr)
     (void)ctl_snapshot_free(j.snapshot);
     kube_client_free(j.client);
     net_http_free(j.http);
+    ctl_prometheus_clear(&j.prometheus);
     os_loop_free(j.loop);
     buf_clear(&j.tape);
     (void)arena_free(j.a);

@@ -220,6 +220,10 @@ static void add_owner_item(struct maker *m, const struct core_action *action)
             m->a, &action->owner.resource, action->owner.count, action->owner.pool);
     item->why = numbers_of(d);
     item->saving_microusd_per_day = d->saving_microusd_per_hour * HOURS_A_DAY;
+    for (uint32_t i = 0; i < d->evidence_count; i++) {
+        if (strcmp(d->evidence[i].name, "room_microusd_per_hour") == 0)
+            item->room_microusd_per_day = d->evidence[i].value * HOURS_A_DAY;
+    }
     item->patch = ctl_patch_make(m->a, m->w, row, action);
     item->command = ctl_patch_command(m->a, m->w, row, item->patch);
     item->evidence_count = d->evidence_count;
@@ -407,10 +411,10 @@ static void add_owners_left(struct maker *m)
         if (o->kind == MODEL_OWNER_DAEMONSET || is_wished(m, o->uid))
             continue;
         int64_t cost = m->owner_cost[i];
-        if (o->foreign.len > 0) {
-            add_left(m,
-                    &(struct report_plan_left){owner_subject(m, i),
-                            core_reason_name(CORE_REASON_GUARD_FOREIGN), o->foreign, cost, pods});
+        if (!core_owner_pointable(o)) {
+            struct str why = o->foreign.len > 0 ? o->foreign : o->fixed;
+            add_left(m, &(struct report_plan_left){owner_subject(m, i),
+                                core_reason_name(CORE_REASON_GUARD_FOREIGN), why, cost, pods});
             continue;
         }
         const struct core_decision *d = decision_of(m, o->uid, 0, CORE_CHANGE_OWNER_POINT);
@@ -486,6 +490,8 @@ static int by_saving(const void *a, const void *b)
     const struct report_plan_item *x = a, *y = b;
     if (x->saving_microusd_per_day != y->saving_microusd_per_day)
         return x->saving_microusd_per_day > y->saving_microusd_per_day ? -1 : 1;
+    if (x->room_microusd_per_day != y->room_microusd_per_day)
+        return x->room_microusd_per_day > y->room_microusd_per_day ? -1 : 1;
     return str_cmp(x->subject, y->subject);
 }
 

@@ -204,6 +204,8 @@ static void node_text(const struct ctl_revert_node *n, struct buf *out)
             n->plugin_config);
     change_text(out, CTL_LABEL_MIG_CONFIG, ctl_labels_get(l, CTL_LABEL_MIG_CONFIG), n->mig_config);
     change_text(out, CTL_LABEL_POOL, ctl_labels_get(l, CTL_LABEL_POOL), n->pool);
+    if (n->tainted)
+        buf_puts(out, "  its taints of sharing.slicewright.io go\n");
     if (n->drains) {
         buf_printf(out, "  is closed and emptied first: %u pod%s with GPUs\n", n->pods,
                 n->pods == 1 ? "" : "s");
@@ -221,6 +223,7 @@ static void node_json(const struct ctl_revert_node *n, struct json_writer *w)
     jw_kv_str(w, "mig_config", n->mig_config);
     jw_kv_str(w, "pool", n->pool);
     jw_kv_bool(w, "drains", n->drains);
+    jw_kv_bool(w, "tainted", n->tainted);
     jw_kv_u64(w, "pods", n->pods);
     jw_object_end(w);
 }

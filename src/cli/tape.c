@@ -39,6 +39,7 @@ void cli_tape_begin(struct cli_tape_writer *w, const struct cli_world_options *o
             .seed = config->core.seed != 0 ? config->core.seed : config->seed,
             .decide_every_ns = config->core.decide_every_ns,
             .propagation_ns = config->core.propagation_ns,
+            .parts_timeout_ns = config->core.parts_timeout_ns,
             .solve_iterations = config->core.solve_iterations,
             .source_count = sizeof source / sizeof source[0],
             .source = source,

@@ -12,7 +12,7 @@ enum { PATH_MAX_BYTES = 96, HELP_BYTES_MAX = 1 << 16, VERBS_MAX = 64, VALUES_BYT
 
 /* Where a walk down the verbs stands. */
 struct place {
-    const struct cli_verb *verb;
+    const struct cli_verb *top, *verb;
     char path[PATH_MAX_BYTES]; /* "slicewright mig check" */
     int argc;                  /* what follows; argv[0] is the verb's own word */
     char **argv;
@@ -95,7 +95,7 @@ static int exit_code(int rc)
 static int run(const struct place *at)
 {
     _Alignas(max_align_t) unsigned char values[VALUES_BYTES_MAX] = {0};
-    struct cli_call call = {.name = at->path};
+    struct cli_call call = {.name = at->path, .top = at->top};
     struct err e = {0};
     assert(at->verb->options_size <= sizeof values);
     if (cli_option_parse(at->verb, &call, values, at->argc, at->argv, &e) < 0)
@@ -109,7 +109,7 @@ static int run(const struct place *at)
 
 int cli_verb_main(const struct cli_verb *top, int argc, char **argv)
 {
-    struct place at = {.verb = top, .argc = argc, .argv = argv};
+    struct place at = {.top = top, .verb = top, .argc = argc, .argv = argv};
     struct err e = {0};
     (void)snprintf(at.path, sizeof at.path, "%s", top->name);
     /* `help mig check` is `mig check --help`. */

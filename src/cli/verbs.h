@@ -4,6 +4,7 @@
 
 #include "cli/option.h"
 
+extern const struct cli_verb cli_verb_completion;
 extern const struct cli_verb cli_verb_controller;
 extern const struct cli_verb cli_verb_dra;
 extern const struct cli_verb cli_verb_explain;

@@ -28,7 +28,8 @@ enum {
     CORE_PATCH_PLUGIN_CONFIG = 2,
     CORE_PATCH_MIG_CONFIG = 4,
     CORE_PATCH_POOL = 8,
-    CORE_PATCH_ANNOTATION = 16
+    CORE_PATCH_ANNOTATION = 16,
+    CORE_PATCH_TAINTS = 32 /* both of ours; never together with another part */
 };
 
 enum { CORE_EVIDENCE_MAX = 8 };
@@ -58,6 +59,8 @@ struct core_action {
             uint32_t fields; /* CORE_PATCH_* */
             bool cordon;
             struct str plugin_config, mig_config, pool, annotation; /* "" removes */
+            struct str pool_taint;                                  /* its value; "" removes */
+            bool startup_taint;
         } node;
         struct {
             struct model_resource resource;
@@ -102,6 +105,7 @@ enum core_change {
     CORE_CHANGE_OWNER_POINT, /* point an owner at another resource or pool */
     CORE_CHANGE_POD_MOVE,
     CORE_CHANGE_POD_ASSIGN,
+    CORE_CHANGE_TAINT, /* who may come to a node: our taints on it */
     CORE_CHANGE_COUNT
 };
 

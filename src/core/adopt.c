@@ -6,6 +6,10 @@
 
 #include <string.h>
 
+/* However old a hold is that we take up: the decider has to see the node before it can ask for it
+ * again. */
+static const int64_t ADOPTED_HOLD_NS = CORE_SECONDS(600);
+
 bool core_cordon_is_foreign(const struct core_node_fact *node)
 {
     static const char rest[] = "\"state\":\"rest\"";
@@ -134,7 +138,8 @@ static void take_up(struct core *c, uint32_t node, const struct core_record *rec
     case CORE_RECORD_HOLD:
         r->held = true;
         r->uncordons = record->cordon;
-        r->held_until_mono_ns = mono_of(c, record->retry_wall_ns);
+        r->held_until_mono_ns =
+                num_max_i64(mono_of(c, record->retry_wall_ns), c->now.mono_ns + ADOPTED_HOLD_NS);
         return;
     case CORE_RECORD_FORWARD:
     case CORE_RECORD_UNDO:

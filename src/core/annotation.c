@@ -180,18 +180,8 @@ static void read_setup(
 
 static uint64_t read_plan(struct reader *r, const struct doc *root)
 {
-    struct str s = read_text(r, root, "plan", 16);
     uint64_t plan = 0;
-    for (size_t i = 0; i < s.len; i++) {
-        char c = s.ptr[i];
-        bool digit = c >= '0' && c <= '9';
-        if (!digit && !(c >= 'a' && c <= 'f')) {
-            fault(r, "plan", "16 hexadecimal digits");
-            return 0;
-        }
-        plan = plan << 4 | (uint64_t)(digit ? c - '0' : c - 'a' + 10);
-    }
-    if (s.len != 16)
+    if (str_to_hex64(read_text(r, root, "plan", 16), &plan) < 0)
         fault(r, "plan", "16 hexadecimal digits");
     return plan;
 }

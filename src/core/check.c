@@ -85,6 +85,10 @@ static void check_node_patch(struct core *c, const struct core_request *q)
     bool opens = (a->node.fields & CORE_PATCH_CORDON) != 0 && !a->node.cordon;
     if ((opens || (a->node.fields & CORE_PATCH_CORDON) != 0) && core_cordon_is_foreign(f))
         core_violate(c, CORE_REASON_CHECK_FOREIGN_UNDONE, f->uid);
+    bool taints = (a->node.fields & CORE_PATCH_TAINTS) != 0;
+    if (taints && ((a->node.pool_taint.len > 0 && f->pool_taint_refused.len > 0) ||
+                          (a->node.startup_taint && f->startup_taint_refused.len > 0)))
+        core_violate(c, CORE_REASON_CHECK_GUARD, f->uid);
     struct core_why why = {0};
     bool asked = q->rollout != NULL && core_rollout_active(q->rollout);
     if (asked && core_guard_step(c, node, q->rollout, true, &why) != CORE_REASON_NONE)

@@ -1,7 +1,10 @@
 /* core/collect.c - old config keys go when no label names them and no rollout may need them.
  *
- * Pure. */
+ * Pure.  Only keys that we made: in the same map stand the defaults that the ClusterPolicy names,
+ * and what people put there. */
 #include "core/core-priv.h"
+
+#include "nvidia/plugin_config.h"
 
 /* TUNING: rare on purpose, and late: a key that was just published is on its way to a label, and
  * ConfigMaps hold hundreds of keys of this size. */
@@ -51,6 +54,7 @@ void core_collect(struct core *c)
         const bool *sync = v->live ? pic->sync[v->cluster] : NULL;
         bool planted = c->options.plant_bug[CORE_REASON_CHECK_KEY_IN_USE];
         if (sync == NULL || !sync[CORE_SOURCE_NODES] || !sync[CORE_SOURCE_CONFIG] ||
+                !nvidia_config_key_is_made(v->key) ||
                 c->now.mono_ns < v->observed_mono_ns + KEY_AGE_NS ||
                 (!planted && core_key_in_use(c, v->cluster, v->map, v->key)))
             continue;

@@ -50,6 +50,7 @@ struct core_op {
 struct core_try {
     uint32_t op; /* row, or CORE_NO_INDEX */
     uint32_t attempt;
+    uint32_t unseen; /* of those, accepted and without effect: somebody may have set it back */
     int64_t not_before_mono_ns;
 };
 
@@ -98,6 +99,7 @@ struct core_rollout {
     bool claimed;   /* a write of this rollout to the Node was issued: it counts in the budget */
     bool wrote;     /* a write to the Node was issued: it can no longer be just dropped */
     bool uncordons; /* the cordon is ours to lift at the end */
+    uint32_t taken; /* times that somebody took away the key which it published */
     /* At rest half-way between two MIG configs: `from` is to be brought back at retry_mono_ns. */
     bool owes;
     struct core_intent intent;
@@ -112,6 +114,23 @@ struct core_rollout {
     uint32_t tries;
     int64_t retry_mono_ns; /* nothing begins before */
     struct core_refusal refusal;
+};
+
+/* ---- taints of a node ---- */
+
+struct core_taint_work {
+    uint64_t uid; /* of the node; another one in the row means that the rest is void */
+    struct core_try try;
+    bool asked; /* a write is under way; what was there before, and why it is changed: */
+    bool startup_was;
+    char pool_was[CORE_POOL_MAX];
+    enum core_reason startup_why, pool_why;
+    bool startup_there;           /* when it was looked at last */
+    bool lifted;                  /* its start-up taint was lifted: it is not new any more */
+    int64_t rests_since_mono_ns;  /* it is as its labels say, and nobody changes it; 0 = not */
+    int64_t closed_since_mono_ns; /* by the start-up taint; 0 = not */
+    int64_t again_mono_ns;        /* nothing is written before */
+    struct core_refusal pool_refusal, startup_refusal;
 };
 
 /* ---- pods and owners that we act on ---- */
@@ -157,7 +176,14 @@ struct core_approval {
 
 struct core_eviction {
     int64_t mono_ns;
+    uint32_t count; /* at that time */
     uint16_t cluster;
+};
+
+/* Somebody, such as a tool that keeps a cluster as Git has it, sets back what we write. */
+struct core_hand {
+    uint32_t count;        /* since the last change that was let be */
+    int64_t until_mono_ns; /* no change is begun before */
 };
 
 /* Evidence under construction. */
@@ -178,7 +204,8 @@ struct core {
     uint32_t op_count, op_cap;
     struct map_u64 op_by_id;
 
-    struct core_rollout *rollouts; /* by node row */
+    struct core_rollout *rollouts;  /* by node row */
+    struct core_taint_work *taints; /* by node row */
     uint32_t rollout_cap;
     struct core_pod_work *pods; /* by pod row */
     uint32_t pod_cap;
@@ -188,7 +215,9 @@ struct core {
     struct core_eviction *evictions; /* of the last hour, oldest first */
     uint32_t eviction_count, eviction_cap;
     bool evictions_known[CORE_CLUSTERS_MAX]; /* those of a controller before us were counted */
-    struct core_approval *approvals;         /* in the order of their coming */
+    int64_t evictions_since_ns[CORE_CLUSTERS_MAX]; /* how far back its record goes */
+    struct core_hand hands[CORE_CLUSTERS_MAX];
+    struct core_approval *approvals; /* in the order of their coming */
     uint32_t approval_count, approval_cap;
     int64_t collect_mono_ns; /* of the last collection */
     struct core_try collect_try;
@@ -274,13 +303,16 @@ void core_try_drop(struct core *c, struct core_try *try);
 /* A decision without seq, time and text; `why` is one line or NULL. */
 void core_log(struct core *c, const struct core_decision *decision, const char *why);
 
-/* An eviction that counts in the budget of the hour after `mono_ns`. */
-void core_eviction_add(struct core *c, uint16_t cluster, int64_t mono_ns);
+/* An eviction that counts in the budget of the hour after its time. */
+void core_eviction_add(struct core *c, const struct core_eviction *eviction);
 
 void core_violate(struct core *c, enum core_reason check, uint64_t uid);
 uint64_t core_config_target(uint16_t cluster, enum core_config_map map, struct str key);
 
 /* ---- guard.c: strict asks without the planted bugs ---- */
+
+/* Why a rollout that runs must give way: somebody took the node, or closed it before we did. */
+enum core_reason core_guard_hand(const struct core *c, uint32_t node, const struct core_rollout *r);
 
 enum core_reason core_guard_claim(const struct core *c, uint32_t node, const struct core_rollout *r,
         bool strict, struct core_why *why);
@@ -303,6 +335,7 @@ enum model_technique core_owner_technique(
 bool core_in_window(const struct core *c, int64_t *ret_next_start_wall_ns);
 uint32_t core_evictions_in_hour(const struct core *c, uint16_t cluster);
 void core_evictions_take_over(struct core *c); /* once per cluster, when its lists are complete */
+void core_evicted(struct core *c, uint16_t cluster, const struct core_evicted_fact *fact);
 uint32_t core_nodes_in_change(const struct core *c, uint16_t cluster);
 bool core_pod_must_go(const struct core *c, const struct core_pod_view *pod, uint16_t clear_gpus);
 
@@ -350,6 +383,10 @@ enum core_step_result {
 enum core_step_result core_step_run(struct core *c, uint32_t node, enum core_reason *ret_reason);
 
 void core_adopt(struct core *c, uint32_t node);
+
+/* ---- taint.c ---- */
+
+void core_taint_advance(struct core *c, uint32_t node);
 
 /* ---- pod.c, owner.c, collect.c ---- */
 

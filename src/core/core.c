@@ -43,6 +43,7 @@ struct core *core_free(struct core *c)
     mem_free(c->approvals);
     mem_free(c->ops);
     mem_free(c->rollouts);
+    mem_free(c->taints);
     mem_free(c->pods);
     mem_free(c->owners);
     mem_free(c->evictions);
@@ -62,6 +63,9 @@ static void rows_follow(struct core *c)
         c->rollouts = mem_grow(c->rollouts, cap, sizeof(*c->rollouts));
         for (uint32_t i = c->rollout_cap; i < cap; i++)
             c->rollouts[i] = (struct core_rollout){.try.op = CORE_NO_INDEX};
+        c->taints = mem_grow(c->taints, cap, sizeof(*c->taints));
+        for (uint32_t i = c->rollout_cap; i < cap; i++)
+            c->taints[i] = (struct core_taint_work){.try.op = CORE_NO_INDEX};
         c->rollout_cap = cap;
     }
     if (pic->pod_count > c->pod_cap) {
@@ -104,6 +108,8 @@ static void take_fact(struct core *c, const struct core_fact *fact)
         take_solution(c, fact);
     } else if (fact->kind == CORE_FACT_APPROVAL) {
         core_approve(c, fact->approval, fact->observed_wall_ns);
+    } else if (fact->kind == CORE_FACT_EVICTED) {
+        core_evicted(c, fact->cluster, &fact->evicted);
     }
     core_decider_learn(c->decider, core_pic(c), &c->now, fact);
 }
@@ -194,6 +200,8 @@ void core_step(struct core *c, const struct core_now *now, const struct core_fac
     core_pods_advance(c);
     core_owners_advance(c);
     decide(c);
+    for (uint32_t i = 0; i < core_pic(c)->node_count; i++)
+        core_taint_advance(c, i);
     core_collect(c);
     core_check_state(c);
 
@@ -218,6 +226,12 @@ void core_totals_get(const struct core *core, struct core_totals *ret_totals)
     *ret_totals = core->totals;
 }
 
+bool core_history_get(const struct core *core, uint64_t owner, struct buf *text,
+        struct core_history_fact *ret_history)
+{
+    return core_decider_history(core->decider, owner, text, ret_history);
+}
+
 uint64_t core_digest(const struct core *core)
 {
     return core->digest;
@@ -226,6 +240,14 @@ uint64_t core_digest(const struct core *core)
 const struct core_coverage *core_coverage_get(const struct core *core)
 {
     return &core->coverage;
+}
+
+bool core_node_stays(
+        const struct core *core, uint64_t node, struct str *ret_pod, struct str *ret_why)
+{
+    uint32_t row = core_picture_node(core_pic(core), node);
+    return row != CORE_NO_INDEX &&
+           core_decider_node_stays(core->decider, core_pic(core), row, ret_pod, ret_why);
 }
 
 bool core_rollout_status_get(

@@ -5,6 +5,7 @@
 #ifndef CORE_CORE_H
 #define CORE_CORE_H
 
+#include "base/buf.h"
 #include "core/action.h"
 #include "core/fact.h"
 
@@ -14,6 +15,8 @@ struct core_options {
     uint64_t seed;
     int64_t decide_every_ns; /* between regular solves; default 5 min when 0 */
     int64_t propagation_ns;  /* kubelet's ConfigMap sync: wait from the fact of the write; 150 s */
+    /* NVIDIA's parts may take this long over each step of a change; 0 = 10 to 20 min by step. */
+    int64_t parts_timeout_ns;
     uint32_t solve_iterations; /* 0 = default */
     /* Test only, by enum core_reason: a guard's entry switches the guard off; a check's entry makes
      * the core commit the fault that the check is there to find. */
@@ -55,6 +58,16 @@ struct core_totals {
     int64_t blocked_microusd_per_hour; /* savings behind open owner patches, now */
 };
 void core_totals_get(const struct core *core, struct core_totals *ret_totals);
+
+/* What was learned of an owner, to be told to a later core; appends the digest's text to `text`,
+ * which ret_history views until more is appended.  False when nothing was. */
+bool core_history_get(const struct core *core, uint64_t owner, struct buf *text,
+        struct core_history_fact *ret_history);
+
+/* Why the pods of a node are not moved to empty it: the name of the first that stays, and the
+ * reason in words, valid until the next step.  False when all of them may be moved. */
+bool core_node_stays(
+        const struct core *core, uint64_t node, struct str *ret_pod, struct str *ret_why);
 
 /* FNV-1a over every action and decision so far: equal in a run and in its replay. */
 uint64_t core_digest(const struct core *core);

@@ -9,6 +9,7 @@
  *   decide_memory.c  reserves, and the chance that pods which meet take too much
  *   decide_way.c     the ways in which owners may be served, the problem made of them
  *   decide_wish.c    the answer: where each owner is wished to be pointed
+ *   decide_reach.c   what of their savings leaves as whole nodes
  *   decide_pool.c    the nodes and pools of now, counted afresh in each run
  *   decide_node.c    pool capacity: share, raise, unshare, retire
  *   decide_migpool.c MIG pools: instances wanted, nodes cut up for them in windows
@@ -36,7 +37,7 @@
 #include "usage/joint.h"
 
 enum {
-    DECIDE_POOL_NAME_MAX = 32,
+    DECIDE_POOL_NAME_MAX = 40,
     DECIDE_POOLS_MAX = 512,
     DECIDE_REFUSALS_MAX = 64, /* a run */
     DECIDE_NO_GPU = UINT16_MAX,
@@ -59,10 +60,17 @@ enum { DECIDE_UNRIPE_GROWTH_PERMILLE = 250 };
 struct decide_way {
     enum model_technique technique;
     uint16_t gpu; /* GPU table index; DECIDE_NO_GPU: any that the owner allows (exclusive only) */
-    uint8_t tier; /* time-slicing */
-    uint8_t profile;   /* MIG */
-    uint16_t replicas; /* time-slicing: the most that the owner bears; else 1 */
+    uint8_t tier; /* time-slicing: which pool; MIG: decide_tier_replicas() */
+    uint8_t profile; /* MIG */
+    uint16_t
+            replicas; /* time-slicing: the most that the owner bears; MIG: on an instance; else 1 */
 };
+
+/* Pods on one instance of a MIG pool's nodes: its name says it, so that it never changes. */
+static inline uint32_t decide_tier_replicas(uint8_t tier)
+{
+    return 1u << tier;
+}
 
 /* How many pods of an owner a GPU bears by joint busy time; kept for half an hour. */
 struct decide_busy {
@@ -117,6 +125,8 @@ struct decide_owner {
     struct decide_borne borne[DECIDE_GPU_CACHE];
     uint32_t kills;
     int64_t kill_wall_ns;  /* of the last, 0 = none */
+    int64_t tight_wall_ns; /* when an instance that it shares was last seen short of memory, 0 =
+                              never */
     uint32_t peak_pods[2]; /* the most alive at once: of this half day, of the two before */
     uint32_t peak_older;
     uint32_t pods_mean_milli; /* alive, mean over about half a day */
@@ -164,9 +174,10 @@ struct decide_node {
     enum decide_mode mode;
     uint32_t pool; /* index into decide_run.pools, CORE_NO_INDEX for exclusive nodes */
     uint32_t replicas;
-    uint32_t slots; /* of its mode: GPUs, or GPUs x replicas, or instances */
-    uint32_t used;  /* of them, by pods that are not ended */
-    uint32_t room;  /* of those left, what CPU and RAM let the pool's pods use */
+    uint32_t slots;   /* of its mode: GPUs, or GPUs x replicas, or instances */
+    uint32_t used;    /* of them, by pods that are not ended */
+    uint32_t leaving; /* of those, by pods that are terminating */
+    uint32_t room;    /* of those left, what CPU and RAM let the pool's pods use */
     uint32_t cpu_free, ram_free;
     bool usable;             /* ours, ready, no other owner, not frozen */
     bool busy_rollout;       /* a rollout runs on it ... */
@@ -299,6 +310,8 @@ void decide_learn_sample(
         struct core_decider *d, const struct core_picture *pic, const struct core_fact *fact);
 void decide_learn_pod(
         struct core_decider *d, const struct core_picture *pic, const struct core_fact *fact);
+void decide_learn_history(struct core_decider *d, const struct core_picture *pic,
+        const struct core_history_fact *history);
 void decide_learn_incident(
         struct core_decider *d, const struct core_picture *pic, const struct core_fact *fact);
 void decide_forget(struct core_decider *d, const struct core_fact *fact);
@@ -335,9 +348,22 @@ struct decide_judgement decide_judge_shared(const struct core_decider *d, const 
 enum core_reason decide_judge_kind(
         const struct core_decider *d, const struct policy *p, const struct core_owner_fact *owner);
 
-/* May it have a MIG instance of its own on `gpu`?  ret_profile: the smallest that will do. */
+/* A MIG instance for `replicas` pods of an owner on a GPU model. */
+struct decide_slice {
+    uint16_t gpu;
+    uint32_t replicas; /* 1 = an instance of its own */
+};
+/* May it have that?  profile of what is returned: the smallest that will do. */
 struct decide_judgement decide_judge_mig(const struct core_decider *d, const struct policy *p,
-        const struct core_now *now, const struct core_owner_fact *owner, uint16_t gpu);
+        const struct core_now *now, const struct core_owner_fact *owner, struct decide_slice slice);
+/* Whether the joint busy time of `pods` pods with this demand, on hardware of this speed (1000 =
+ * the reference GPU), stays within the policy; with its numbers. */
+struct decide_demand {
+    const struct usage_digest *digest;
+    uint32_t speed_permille, pods;
+};
+bool decide_busy_fits(
+        const struct policy *p, const struct decide_demand *demand, struct decide_judgement *j);
 
 /* The same for history alone: NONE, GUARD_HISTORY or GUARD_STALE. */
 enum core_reason decide_judge_history(const struct policy *p, const struct core_now *now,
@@ -373,6 +399,10 @@ struct decide_gpu_set;
  * `limit_mib`. */
 uint32_t decide_memory_risk_with(const struct decide_run *run, const struct decide_gpu_set *set,
         uint32_t owner, uint32_t limit_mib);
+/* Is anything known of what every pod on the GPU, and the next one, may come to take?  After a
+ * restart it may not be: the reading of a shared GPU is nobody's own. */
+bool decide_reserves_known(
+        const struct decide_run *run, const struct decide_gpu_set *set, uint32_t owner);
 
 /* ---- decide_match.c ---- */
 
@@ -415,6 +445,12 @@ void decide_ways_take(struct core_decider *d, const struct core_picture *pic,
 /* Emits OWNER intents where the template differs from the way wanted. */
 void decide_owners_point(struct decide_run *run);
 
+/* ---- decide_reach.c ---- */
+
+/* By owner index, in ppm: what of the saving of owners that are asked to share becomes money,
+ * because their nodes can go or their pods wait; 1,000,000 for all others.  Of the scratch. */
+uint32_t *decide_reach(struct decide_run *run);
+
 /* ---- decide_pool.c ---- */
 void decide_pool_name(enum model_technique technique, uint16_t gpu, unsigned tier,
         char ret_name[DECIDE_POOL_NAME_MAX]);
@@ -426,8 +462,11 @@ uint32_t decide_pool_room(
         const struct decide_pool *pool, uint32_t slots, uint32_t cpu, uint32_t ram);
 /* The run's pool of that name, made when new; CORE_NO_INDEX when the name is not ours. */
 uint32_t decide_pool_get(struct decide_run *run, uint16_t cluster, struct str name);
-/* The pod waits for a place and the scheduler, which had its time, found none. */
+/* The pod waits for a place and the scheduler found none. */
+bool decide_pod_waits(const struct core_pod_view *pod);
+/* As well, and the scheduler had its time to try again. */
 bool decide_pod_stuck(const struct decide_run *run, const struct core_pod_view *pod);
+/* May the controller evict this pod to gain something? */
 bool decide_pod_movable(const struct decide_run *run, uint32_t pod);
 void decide_pools_count(struct decide_run *run);
 struct decide_pool_memory *decide_pool_remember(
@@ -435,6 +474,10 @@ struct decide_pool_memory *decide_pool_remember(
 /* Writes the node's MIG layouts of now into ret_target (by physical GPU, profiles only). */
 void decide_layouts_now(
         const struct core_picture *pic, uint32_t node, struct core_node_target *ret_target);
+bool decide_of_mig(const struct model_resource *r);
+/* MIG instances behind what a node offers of a resource, 0 for others: with several pods on one,
+ * there are fewer. */
+uint32_t decide_instances(const struct core_node_fact *f, const struct core_resource_count *c);
 /* Whether saving `gain` of `cost_now` (micro-USD an hour) is worth a change to the policy. */
 bool decide_gains(const struct policy *policy, int64_t cost_now, int64_t gain);
 /* True when every pod of the node would find a free slot on other nodes of the same mode and pool,
@@ -464,7 +507,7 @@ void decide_mig_pools(struct decide_run *run);
 
 /* ---- decide_node.c, decide_hold.c ---- */
 /* How long a surplus must have lasted before a node with so many pods is emptied. */
-int64_t decide_surplus_after(uint32_t pods);
+int64_t decide_surplus_after(const struct decide_run *run, uint32_t pods);
 void decide_retire(struct decide_run *run, uint32_t node, const char *from, uint32_t spare);
 void decide_capacity(struct decide_run *run);
 void decide_holds(struct decide_run *run);
@@ -485,6 +528,17 @@ void decide_gpu_set_collect(
         const struct decide_run *run, uint32_t node, uint8_t gpu, struct decide_gpu_set *set);
 /* Evicts a pod when the memory in use on a shared GPU passes the policy's alarm. */
 void decide_alarm_check(struct decide_run *run, uint32_t node, uint8_t gpu);
+
+/* Whether one more pod has room. */
+enum decide_fit { DECIDE_FITS, DECIDE_FITS_NOT, DECIDE_FIT_UNKNOWN };
+/* By the memory in use on the GPU: UNKNOWN without a fresh reading.  Where there is no room the
+ * node is closed for a while, since what is in use goes up and down. */
+enum decide_fit decide_fit_measured(
+        struct decide_run *run, uint32_t node, uint8_t gpu, uint32_t need_mib);
+/* Asks for what follows: a node without room is closed, and stays so (a hold that nobody asks for
+ * again is lifted); one with room is opened; one of which it is not known stays as it is, which is
+ * told once.  The intent, for its reasons; NULL where there is none. */
+struct core_intent *decide_hold_intent(struct decide_run *run, uint32_t node, enum decide_fit fit);
 /* ---- decide_out.c ---- */
 struct core_intent *decide_intent_new(struct core_decider *d, enum core_intent_kind kind,
         enum core_change change, enum core_reason reason);
@@ -502,5 +556,7 @@ void decide_refusal_evidence(struct core_decision *decision, const char *name, i
  * NULL when it was told already. */
 struct core_decision *decide_refuse(struct core_decider *d, const struct core_now *now,
         enum core_change change, enum core_reason reason, uint64_t subject);
+/* It is refused no more: the next refusal is told again. */
+void decide_refusal_over(struct core_decider *d, enum core_change change, uint64_t subject);
 
 #endif

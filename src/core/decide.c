@@ -69,6 +69,8 @@ void core_decider_learn(struct core_decider *d, const struct core_picture *pic,
         decide_learn_pod(d, pic, fact);
     } else if (fact->kind == CORE_FACT_INCIDENT) {
         decide_learn_incident(d, pic, fact);
+    } else if (fact->kind == CORE_FACT_HISTORY) {
+        decide_learn_history(d, pic, &fact->history);
     } else if (fact->kind == CORE_FACT_GONE) {
         decide_forget(d, fact);
     }

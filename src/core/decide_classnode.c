@@ -132,72 +132,49 @@ static uint32_t newcomer(
     return best;
 }
 
-/* Is it known what every pod on the GPU, and the next one, may come to take?  After a restart it is
- * not: shared GPUs tell nothing of a single pod's memory. */
-static bool reserves_known(
-        const struct decide_run *run, const struct decide_gpu_set *set, uint32_t owner)
+/* Whether the GPU has room for one more pod.  Where reserves are not known, what is in use counts,
+ * and the share that the pod's class keeps for it. */
+static enum decide_fit fit_of(
+        struct decide_run *run, uint32_t node, uint8_t gpu, uint32_t owner, uint32_t *ret_risk)
 {
-    for (uint32_t i = 0; i <= set->count; i++) {
-        const struct core_pod_view *pod = i < set->count ? &run->pic->pods[set->pods[i]] : NULL;
-        uint32_t of = pod != NULL ? pod->owner : owner;
-        if (of == CORE_NO_INDEX)
-            return false;
-        const struct core_owner_fact *o = &run->pic->owners[of].fact;
-        const struct decide_owner *row = decide_owner_find(run->d, o->uid);
-        const struct decide_pod *mine = pod != NULL ? decide_pod_find(run->d, pod->fact.uid) : NULL;
-        if (decide_reserve(run->policy, row, o, mine).basis == USAGE_BASIS_NONE)
-            return false;
-    }
-    return true;
-}
-
-/* The chance, ppm, that one more pod is too many for the GPU.  Where reserves are not known, what
- * is in use counts, and the share that the pod's class keeps for it. */
-static uint32_t risk_of(const struct decide_run *run, uint32_t node, uint8_t gpu, uint32_t owner)
-{
-    const struct core_node_view *view = &run->pic->nodes[node];
-    const struct core_gpu_view *g = &view->gpus[gpu];
-    uint32_t limit = decide_memory_limit(run->policy, view->fact.gpu);
+    uint32_t allowed = decide_hold_risk_limit(run->policy);
     struct decide_gpu_set set;
     struct core_share share = {0};
 
     decide_gpu_set_collect(run, node, gpu, &set);
-    if (reserves_known(run, &set, owner))
-        return decide_memory_risk_with(run, &set, owner, limit);
-    (void)core_share_parse(run->pic->owners[owner].fact.pool, &share);
-    bool fresh = (g->sample.valid & CORE_VALID_MEMORY) != 0 &&
-                 run->now->wall_ns - g->observed_wall_ns <= run->policy->stale_after_ns;
-    return fresh && (uint64_t)g->sample.memory_used_mib + share.memory_mib <= limit ? 0 : 1000000;
+    if (!decide_reserves_known(run, &set, owner)) {
+        (void)core_share_parse(run->pic->owners[owner].fact.pool, &share);
+        return decide_fit_measured(run, node, gpu, share.memory_mib);
+    }
+    *ret_risk = decide_memory_risk_with(
+            run, &set, owner, decide_memory_limit(run->policy, run->pic->nodes[node].fact.gpu));
+    uint32_t most = run->nodes[node].held ? allowed - allowed / 5 : allowed;
+    return *ret_risk > most ? DECIDE_FITS_NOT : DECIDE_FITS;
 }
 
 /* Closes a node while the pod that may come next would more likely than not be one too many. */
 static void hold_check(struct decide_run *run, uint32_t node)
 {
-    struct core_rollout_view rollout = core_picture_rollout(run->pic, node);
     const struct core_node_fact *f = &run->pic->nodes[node].fact;
-    uint32_t allowed = decide_hold_risk_limit(run->policy);
+    enum decide_fit fit = DECIDE_FITS;
+    uint32_t risk = 0;
     struct room room;
     uint32_t gpu = 0;
 
     room_count(run->pic, node, &room);
     uint32_t owner = newcomer(run, node, &room, &gpu);
-    uint32_t risk = 0;
-    if (owner != CORE_NO_INDEX)
-        risk = decide_pressed(run, node) ? 1000000 : risk_of(run, node, (uint8_t)gpu, owner);
-    bool tight = rollout.held ? risk > allowed - allowed / 5 : risk > allowed;
-    if (tight == rollout.held)
+    if (owner != CORE_NO_INDEX) {
+        fit = decide_pressed(run, node) ? DECIDE_FITS_NOT
+                                        : fit_of(run, node, (uint8_t)gpu, owner, &risk);
+    }
+    struct core_intent *i = decide_hold_intent(run, node, fit);
+    if (i == NULL)
         return;
-    struct core_intent *i =
-            decide_node_intent(run, node, tight ? CORE_CHANGE_HOLD : CORE_CHANGE_RELEASE,
-                    tight ? CORE_REASON_GUARD_MEMORY : CORE_REASON_DEMAND_FALLS);
-    i->target.hold = tight;
-    i->urgent = true;
     decide_why(i, "the next pod on GPU %u would pass its memory with %u ppm (allowed %u)", gpu,
-            risk, allowed);
+            risk, decide_hold_risk_limit(run->policy));
     decide_evidence(i, "risk_ppm", risk);
-    decide_evidence(i, "risk_allowed_ppm", allowed);
+    decide_evidence(i, "risk_allowed_ppm", decide_hold_risk_limit(run->policy));
     decide_evidence(i, "memory_limit_mib", decide_memory_limit(run->policy, f->gpu));
-    run->nodes[node].taken = true;
 }
 
 /* ---- concentration ---- */
@@ -352,7 +329,7 @@ static void kind_shrink(struct decide_run *run, const struct core_node_fact *f)
     if (m->surplus_since_mono_ns == 0)
         m->surplus_since_mono_ns = run->now->mono_ns + 1;
     /* Nodes of a class fill up again by themselves: less patience than for pools. */
-    int64_t after = decide_surplus_after(run->pic->nodes[node].pod_count / CLASS_PATIENCE);
+    int64_t after = decide_surplus_after(run, run->pic->nodes[node].pod_count / CLASS_PATIENCE);
     if (run->now->mono_ns - m->surplus_since_mono_ns >= after)
         decide_retire(run, node, "the same model", 0);
 }

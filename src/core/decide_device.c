@@ -485,7 +485,7 @@ static void admit(struct devices *dv)
         if (view->fact.phase != CORE_POD_PENDING || view->node != CORE_NO_INDEX ||
                 view->assigned_node != CORE_NO_INDEX || view->fact.count != 1)
             continue; /* several whole GPUs: the scheduler's own */
-        if (view->owner == CORE_NO_INDEX || pic->owners[view->owner].fact.foreign.len > 0)
+        if (view->owner == CORE_NO_INDEX || !core_owner_pointable(&pic->owners[view->owner].fact))
             continue;
         dv->unsettled++;
         if (promised(dv, view))

@@ -82,7 +82,7 @@ static enum core_reason guard_owner(const struct core_decider *d, const struct c
     uint32_t row = core_picture_owner(pic, intent->owner);
     enum model_technique technique;
     uint16_t gpu;
-    uint8_t tier;
+    uint8_t tier = 0;
 
     if (row == CORE_NO_INDEX)
         return CORE_REASON_GUARD_SOLUTION;
@@ -101,9 +101,10 @@ static enum core_reason guard_owner(const struct core_decider *d, const struct c
     } else if (!decide_pool_parse(str_from(intent->owner_target.pool), &technique, &gpu, &tier)) {
         return CORE_REASON_GUARD_SOLUTION;
     }
+    struct decide_slice slice = {gpu, decide_tier_replicas(tier)};
     struct decide_judgement j =
             technique == MODEL_TECHNIQUE_MIG
-                    ? decide_judge_mig(d, pic->policy, now, &pic->owners[row].fact, gpu)
+                    ? decide_judge_mig(d, pic->policy, now, &pic->owners[row].fact, slice)
                     : decide_judge_shared(d, pic->policy, now, &pic->owners[row].fact, gpu);
     tell(a, "history_ns", j.history_ns);
     tell(a, "reserve_mib", j.reserve_mib);

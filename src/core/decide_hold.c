@@ -2,7 +2,8 @@
  *
  * Pure.  Pods land on a shared node without asking anybody, so memory is watched where they meet:
  * a node is held (cordoned) while another pod would more likely than not be one too many, and one
- * pod is moved away when the memory in use passes the policy's alarm.  Both need a fresh reading.
+ * pod is moved away when the memory in use passes the policy's alarm.  Of pods that nothing is
+ * known of the reading of their GPU tells; without one nothing is done to the node, either way.
  */
 #include "core/decide-priv.h"
 
@@ -168,29 +169,92 @@ static void bound_by_replicas(
     }
 }
 
-/* The GPU on which another pod is least welcome; its risk in ppm, 0 when none is full of memory. */
-static uint32_t worst_gpu(const struct decide_run *run, uint32_t node, uint32_t owner,
-        uint8_t *ret_gpu, uint32_t *ret_used_mib)
+/* Has landed, and no reading of the node is newer: the next one may say on which GPU.  Without
+ * readings that is not waited for. */
+static bool not_read_yet(const struct decide_run *run, uint32_t node, uint32_t pod)
 {
     const struct core_node_view *view = &run->pic->nodes[node];
-    uint32_t limit = decide_memory_limit(run->policy, view->fact.gpu);
-    uint32_t worst = 0;
+    const struct core_pod_fact *f = &run->pic->pods[pod].fact;
+    int64_t read_ns = 0;
+    if (run->now->wall_ns - f->created_wall_ns > run->policy->stale_after_ns)
+        return false;
+    for (uint32_t g = 0; g < view->fact.gpu_count && g < CORE_GPUS_MAX; g++)
+        read_ns = num_max_i64(read_ns, view->gpus[g].observed_wall_ns);
+    return f->started_wall_ns == 0 || f->started_wall_ns >= read_ns;
+}
 
-    for (uint8_t g = 0; g < view->fact.gpu_count && g < CORE_GPUS_MAX; g++) {
-        struct decide_gpu_set set;
-        decide_gpu_set_collect(run, node, g, &set);
-        if (set.count == 0 || (set.known && set.count >= run->nodes[node].replicas))
-            continue; /* empty, or nobody can come */
-        bound_by_replicas(run, node, &set);
-        uint32_t risk = decide_memory_risk_with(run, &set, owner, limit);
-        if (risk > worst) {
-            worst = risk;
-            *ret_gpu = g;
-            *ret_used_mib =
-                    reading_fresh(run, &view->gpus[g]) ? view->gpus[g].sample.memory_used_mib : 0;
-        }
+/* An open node is not closed for pods that are on one GPU and could be on any: each that lands
+ * would close it until the next reading shows where it is. */
+static void leave_out_unread(
+        const struct decide_run *run, uint32_t node, struct decide_gpu_set *set)
+{
+    uint32_t kept = 0;
+    if (set->known || run->nodes[node].held)
+        return;
+    set->known = true;
+    for (uint32_t i = 0; i < set->count; i++) {
+        const struct decide_pod *mine =
+                decide_pod_find(run->d, run->pic->pods[set->pods[i]].fact.uid);
+        bool placed = mine != NULL && mine->gpu != UINT8_MAX;
+        if (!placed && not_read_yet(run, node, set->pods[i]))
+            continue;
+        set->known &= placed;
+        set->pods[kept++] = set->pods[i];
     }
-    return worst;
+    set->count = kept;
+}
+
+enum decide_fit decide_fit_measured(
+        struct decide_run *run, uint32_t node, uint8_t gpu, uint32_t need_mib)
+{
+    const struct core_node_view *view = &run->pic->nodes[node];
+    const struct core_gpu_view *g = &view->gpus[gpu];
+    if (!reading_fresh(run, g))
+        return DECIDE_FIT_UNKNOWN;
+    if ((uint64_t)g->sample.memory_used_mib + need_mib <=
+            decide_memory_limit(run->policy, view->fact.gpu))
+        return DECIDE_FITS;
+    decide_press(run->d, view->fact.uid, run->now->wall_ns);
+    return DECIDE_FITS_NOT;
+}
+
+static void unread_tell(struct decide_run *run, uint32_t node)
+{
+    const struct core_node_fact *f = &run->pic->nodes[node].fact;
+    bool held = run->nodes[node].held;
+    struct core_decision *r = decide_refuse(run->d, run->now,
+            held ? CORE_CHANGE_RELEASE : CORE_CHANGE_HOLD, CORE_REASON_GUARD_STALE, f->uid);
+    if (r == NULL)
+        return;
+    r->cluster = f->cluster;
+    r->node = f->uid;
+    r->text = str_from(arena_printf(run->d->scratch,
+            "%.*s: what memory its pods need is not known, and no reading says what is in use: it "
+            "stays %s",
+            STR_ARG_SHORT(f->name), held ? "closed" : "open"));
+    decide_refusal_evidence(r, "stale_after_ns", run->policy->stale_after_ns);
+}
+
+struct core_intent *decide_hold_intent(struct decide_run *run, uint32_t node, enum decide_fit fit)
+{
+    struct decide_node *s = &run->nodes[node];
+    bool hold = fit == DECIDE_FITS_NOT || (fit == DECIDE_FIT_UNKNOWN && s->held);
+    if (fit == DECIDE_FIT_UNKNOWN) {
+        unread_tell(run, node);
+    } else {
+        uint64_t uid = run->pic->nodes[node].fact.uid;
+        decide_refusal_over(run->d, CORE_CHANGE_HOLD, uid);
+        decide_refusal_over(run->d, CORE_CHANGE_RELEASE, uid);
+    }
+    if (!hold && !s->held)
+        return NULL;
+    struct core_intent *i =
+            decide_node_intent(run, node, hold ? CORE_CHANGE_HOLD : CORE_CHANGE_RELEASE,
+                    hold ? CORE_REASON_GUARD_MEMORY : CORE_REASON_DEMAND_FALLS);
+    i->target.hold = hold;
+    i->urgent = true;
+    s->taken |= hold != s->held;
+    return i;
 }
 
 /* Why the node is held or released, in words and numbers. */
@@ -199,15 +263,64 @@ struct tightness {
     uint32_t risk_ppm, allowed_ppm, used_mib;
     uint8_t gpu;
     bool pressed;
+    bool measured; /* by what is in use: of some pod on the GPU nothing is known */
+    bool unread;   /* of some GPU that is not known either */
 };
+
+/* What the next pod takes; when nothing is known of it, the part that its pool was made for. */
+static uint32_t next_mib(const struct decide_run *run, uint32_t node, uint32_t owner)
+{
+    const struct core_owner_fact *o = &run->pic->owners[owner].fact;
+    struct usage_reserve next =
+            decide_reserve(run->policy, decide_owner_find(run->d, o->uid), o, NULL);
+    uint32_t limit = decide_memory_limit(run->policy, run->pic->nodes[node].fact.gpu);
+    return next.basis != USAGE_BASIS_NONE ? next.mib
+                                          : limit / num_max_u32(run->nodes[node].replicas, 1);
+}
+
+/* Looks for the GPU on which another pod is least welcome; a risk above `most` is one too many. */
+static void worst_gpu(struct decide_run *run, uint32_t node, uint32_t most, struct tightness *t)
+{
+    const struct core_node_view *view = &run->pic->nodes[node];
+    uint32_t limit = decide_memory_limit(run->policy, view->fact.gpu);
+
+    for (uint8_t g = 0; g < view->fact.gpu_count && g < CORE_GPUS_MAX; g++) {
+        struct decide_gpu_set set;
+        decide_gpu_set_collect(run, node, g, &set);
+        leave_out_unread(run, node, &set);
+        if (set.count == 0 || (set.known && set.count >= run->nodes[node].replicas))
+            continue; /* empty, or nobody can come */
+        bound_by_replicas(run, node, &set);
+        uint32_t risk = decide_memory_risk_with(run, &set, t->owner, limit);
+        bool blind = risk > most && !decide_reserves_known(run, &set, t->owner);
+        if (blind) {
+            enum decide_fit fit = decide_fit_measured(run, node, g, next_mib(run, node, t->owner));
+            t->unread |= fit == DECIDE_FIT_UNKNOWN;
+            risk = fit == DECIDE_FITS_NOT ? 1000000 : 0;
+        }
+        if (risk > t->risk_ppm) {
+            t->risk_ppm = risk;
+            t->gpu = g;
+            t->measured = blind;
+            t->used_mib =
+                    reading_fresh(run, &view->gpus[g]) ? view->gpus[g].sample.memory_used_mib : 0;
+        }
+    }
+}
 
 static void hold_explain(const struct decide_run *run, uint32_t node, const struct tightness *t,
         struct core_intent *i)
 {
     const struct core_node_fact *f = &run->pic->nodes[node].fact;
+    uint32_t limit = decide_memory_limit(run->policy, f->gpu);
     if (t->pressed) {
         decide_why(i, "memory or compute ran short on this node: nobody else for %d minutes",
                 PRESSED_MINUTES);
+    } else if (t->measured) {
+        decide_why(i,
+                "GPU %u holds %u of %u MiB, and of some of its pods nothing is known: no room for "
+                "another",
+                t->gpu, t->used_mib, limit);
     } else {
         decide_why(i,
                 "another pod of %.*s on GPU %u would pass its memory with %u ppm (allowed %u); %u "
@@ -218,7 +331,7 @@ static void hold_explain(const struct decide_run *run, uint32_t node, const stru
     decide_evidence(i, "risk_ppm", t->risk_ppm);
     decide_evidence(i, "risk_allowed_ppm", t->allowed_ppm);
     decide_evidence(i, "memory_used_mib", t->used_mib);
-    decide_evidence(i, "memory_limit_mib", decide_memory_limit(run->policy, f->gpu));
+    decide_evidence(i, "memory_limit_mib", limit);
 }
 
 static void hold_check(struct decide_run *run, uint32_t node)
@@ -227,22 +340,22 @@ static void hold_check(struct decide_run *run, uint32_t node)
     struct tightness t = {.owner = newcomer(run, s->pool),
             .allowed_ppm = decide_hold_risk_limit(run->policy),
             .pressed = decide_pressed(run, node)};
+    /* A held node opens again only with some distance, so that it does not swing. */
+    uint32_t most = s->held ? t.allowed_ppm - t.allowed_ppm / 5 : t.allowed_ppm;
 
     if (t.owner == CORE_NO_INDEX || s->taken)
         return;
-    t.risk_ppm = t.pressed ? 1000000 : worst_gpu(run, node, t.owner, &t.gpu, &t.used_mib);
-    /* A held node opens again only with some distance, so that it does not swing. */
-    uint32_t most = s->held ? t.allowed_ppm - t.allowed_ppm / 5 : t.allowed_ppm;
-    bool tight = t.risk_ppm > most;
-    if (tight == s->held)
-        return;
-    struct core_intent *i =
-            decide_node_intent(run, node, tight ? CORE_CHANGE_HOLD : CORE_CHANGE_RELEASE,
-                    tight ? CORE_REASON_GUARD_MEMORY : CORE_REASON_DEMAND_FALLS);
-    i->target.hold = tight;
-    i->urgent = true;
-    hold_explain(run, node, &t, i);
-    s->taken = true;
+    if (t.pressed) {
+        t.risk_ppm = 1000000;
+    } else {
+        worst_gpu(run, node, most, &t);
+    }
+    enum decide_fit fit = t.risk_ppm > most ? DECIDE_FITS_NOT
+                          : t.unread        ? DECIDE_FIT_UNKNOWN
+                                            : DECIDE_FITS;
+    struct core_intent *i = decide_hold_intent(run, node, fit);
+    if (i != NULL)
+        hold_explain(run, node, &t, i);
 }
 
 void decide_holds(struct decide_run *run)

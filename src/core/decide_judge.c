@@ -63,12 +63,12 @@ struct conflict {
     uint32_t mean_ppm;  /* of a pod's busy time */
 };
 
-static void conflict_init(
-        struct conflict *c, const struct usage_histogram *h, uint16_t gpu, uint32_t limit_permille)
+static void conflict_init(struct conflict *c, const struct usage_histogram *h, uint32_t speed,
+        uint32_t limit_permille)
 {
     struct usage_dist reference;
     usage_dist_from(h, USAGE_EDGE_MIDDLE, &reference);
-    usage_dist_scale(&reference, 1000 * 1000 / model_gpu_get(gpu)->speed_permille, &c->pod);
+    usage_dist_scale(&reference, 1000 * 1000 / speed, &c->pod);
     usage_joint_init(&c->joint);
     c->limit_permille = limit_permille;
     struct usage_joint one;
@@ -126,9 +126,10 @@ static void busy_replicas(const struct policy *p, const struct usage_digest *dig
     uint32_t allowed = decide_conflict_allowed_ppm(p);
 
     usage_digest_all(digest, USAGE_METRIC_BUSY, &h);
-    conflict_init(&all, &h, gpu, p->target_utilization_permille);
+    uint32_t speed = model_gpu_get(gpu)->speed_permille;
+    conflict_init(&all, &h, speed, p->target_utilization_permille);
     busiest_hour(digest, &h);
-    conflict_init(&peak, &h, gpu, p->target_utilization_permille);
+    conflict_init(&peak, &h, speed, p->target_utilization_permille);
     *ret = (struct decide_busy){.gpu = gpu};
     for (uint32_t r = 1; r <= replicas_max + 1; r++) {
         uint32_t over_time = conflict_add(&all);
@@ -144,6 +145,30 @@ static void busy_replicas(const struct policy *p, const struct usage_digest *dig
         ret->replicas = (uint16_t)r;
         ret->conflict_ppm = num_max_u32(over_time, in_peak / PEAK_FACTOR);
     }
+}
+
+bool decide_busy_fits(
+        const struct policy *p, const struct decide_demand *demand, struct decide_judgement *j)
+{
+    const uint32_t limit = p->target_utilization_permille;
+    struct usage_histogram h[2];
+    uint32_t worst = 0;
+    bool fit = true;
+
+    usage_digest_all(demand->digest, USAGE_METRIC_BUSY, &h[0]);
+    busiest_hour(demand->digest, &h[1]);
+    for (unsigned peak = 0; peak < 2; peak++) {
+        struct conflict c;
+        uint32_t over = 0;
+        conflict_init(&c, &h[peak], num_max_u32(demand->speed_permille, 1), limit);
+        for (uint32_t i = 0; i < demand->pods; i++)
+            over = conflict_add(&c);
+        worst = num_max_u32(worst, peak ? over / PEAK_FACTOR : over);
+        fit = fit && means_fit(&c, demand->pods, peak ? 1000 : limit);
+    }
+    j->conflict_ppm = worst;
+    j->conflict_allowed_ppm = decide_conflict_allowed_ppm(p);
+    return fit && worst <= j->conflict_allowed_ppm;
 }
 
 /* As busy_replicas, kept for a while: demand of an hour's history does not change in a minute. */
@@ -174,7 +199,7 @@ enum core_reason decide_judge_kind(
         bool refuses;
         enum core_reason guard;
     } rules[] = {
-            {owner->foreign.len > 0, CORE_REASON_GUARD_FOREIGN},
+            {!core_owner_pointable(owner), CORE_REASON_GUARD_FOREIGN},
             {owner->kind == MODEL_OWNER_BARE || owner->kind == MODEL_OWNER_DAEMONSET,
                     CORE_REASON_GUARD_BARE_POD},
             {c == MODEL_CLASS_TRAINING || owner->gpus_per_pod != 1, CORE_REASON_GUARD_TRAINING},

@@ -196,6 +196,40 @@ static struct usage_prior prior_on(const struct usage_prior *prior, uint32_t spe
     return on;
 }
 
+/* The memory of an instance of the owner's resource on a GPU model, MiB; 0 when there is none. */
+static uint32_t instance_memory(const struct core_owner_fact *owner, uint16_t gpu)
+{
+    const char *key = model_gpu_get(gpu)->mig_key;
+    const struct mig_model *mig = key != NULL ? mig_model_find(key) : NULL;
+    unsigned profile = 0;
+    if (mig == NULL || owner->resource.kind != MODEL_RESOURCE_MIG_SHARED ||
+            mig_profile_find(mig, str_from(owner->resource.profile), &profile, NULL) != 0)
+        return 0;
+    return mig->profiles[profile].memory_mib;
+}
+
+/* The memory of an instance with several pods nears its end: none of their owners shares one for a
+ * while.  What each took is not known. */
+static void take_tight(const struct core_decider *d, const struct core_picture *pic,
+        const struct core_sample_fact *s, int64_t wall_ns)
+{
+    uint32_t node = core_picture_node(pic, s->node);
+    if (node == CORE_NO_INDEX || pic->policy == NULL || (s->valid & CORE_VALID_MEMORY) == 0)
+        return;
+    for (uint32_t i = 0; i < s->occupant_count; i++) {
+        uint32_t pod = core_picture_pod(pic, s->occupants[i]);
+        uint32_t owner = pod != CORE_NO_INDEX ? pic->pods[pod].owner : CORE_NO_INDEX;
+        if (owner == CORE_NO_INDEX)
+            continue;
+        const struct core_owner_fact *o = &pic->owners[owner].fact;
+        struct decide_owner *row = decide_owner_find(d, o->uid);
+        uint64_t memory = instance_memory(o, pic->nodes[node].fact.gpu);
+        if (row != NULL && memory > 0 &&
+                (uint64_t)s->memory_used_mib * 1000 > memory * pic->policy->memory_alarm_permille)
+            row->tight_wall_ns = wall_ns;
+    }
+}
+
 /* Splits the busy time of a shared GPU over the pods that the exporter names.  Memory is not
  * split: what a pod took is only known from its own readings and its siblings'. */
 static void take_shared(struct core_decider *d, const struct core_picture *pic,
@@ -207,8 +241,10 @@ static void take_shared(struct core_decider *d, const struct core_picture *pic,
     uint32_t count = 0;
     uint32_t node = core_picture_node(pic, s->node);
 
+    if (s->start != UINT8_MAX)
+        take_tight(d, pic, s, wall_ns);
     if (!(s->valid & CORE_VALID_BUSY) || s->occupant_count > USAGE_SHARERS_MAX ||
-            node == CORE_NO_INDEX)
+            node == CORE_NO_INDEX || s->start != UINT8_MAX) /* of an instance: as in take_own() */
         return;
     uint32_t speed = model_gpu_get(pic->nodes[node].fact.gpu)->speed_permille;
     for (uint32_t i = 0; i < s->occupant_count; i++) {
@@ -328,6 +364,46 @@ void decide_learn_incident(
     struct decide_owner *owner = owner_get(d, pic->pods[row].fact.owner);
     owner->kills++;
     owner->kill_wall_ns = fact->observed_wall_ns;
+}
+
+/* Of the two that know an owner the one that was told more counts: they may have seen the same. */
+void decide_learn_history(struct core_decider *d, const struct core_picture *pic,
+        const struct core_history_fact *history)
+{
+    struct usage_digest digest;
+    if (core_picture_owner(pic, history->owner) == CORE_NO_INDEX ||
+            usage_digest_parse(history->digest, &digest, NULL) < 0)
+        return;
+    struct decide_owner *owner = owner_get(d, history->owner);
+    if (owner->readings >= history->readings)
+        return;
+    owner->digest = digest;
+    owner->readings = history->readings;
+    owner->memory_version = ++d->memory_version;
+    if (owner->trust.exclusive_wall_ns < history->exclusive_wall_ns) {
+        owner->trust = (struct usage_trust){.error_permille = history->error_permille,
+                .exclusive_wall_ns = history->exclusive_wall_ns,
+                .attributed_wall_ns = history->attributed_wall_ns};
+    }
+}
+
+bool core_decider_history(const struct core_decider *d, uint64_t owner, struct buf *text,
+        struct core_history_fact *ret_history)
+{
+    const struct decide_owner *row = decide_owner_find(d, owner);
+    if (row == NULL || row->readings == 0)
+        return false;
+    size_t at = text->len;
+    usage_digest_format(&row->digest, text);
+    if (text->overflow)
+        return false;
+    *ret_history = (struct core_history_fact){.owner = owner,
+            .digest = {text->ptr + at, text->len - at},
+            .readings = row->readings,
+            .error_permille = row->trust.error_permille,
+            .exclusive_wall_ns = row->trust.exclusive_wall_ns,
+            .attributed_wall_ns = row->trust.attributed_wall_ns};
+    return true;
 }
 
 static void pod_row_free(struct core_decider *d, uint32_t row)

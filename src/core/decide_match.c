@@ -30,7 +30,7 @@ int64_t decide_match_cost(const struct core_decider *d, const struct core_owner_
 
 static enum core_reason judge_kind(const struct core_owner_fact *o)
 {
-    if (o->foreign.len > 0)
+    if (!core_owner_pointable(o))
         return CORE_REASON_GUARD_FOREIGN;
     if (o->kind == MODEL_OWNER_BARE || o->kind == MODEL_OWNER_DAEMONSET)
         return CORE_REASON_GUARD_BARE_POD;

@@ -161,3 +161,20 @@ uint32_t decide_memory_risk_with(const struct decide_run *run, const struct deci
         return reserve <= limit_mib ? 0 : 1000000;
     return risk_of(run->d, members, &ask);
 }
+
+bool decide_reserves_known(
+        const struct decide_run *run, const struct decide_gpu_set *set, uint32_t owner)
+{
+    for (uint32_t i = 0; i <= set->count; i++) {
+        const struct core_pod_view *pod = i < set->count ? &run->pic->pods[set->pods[i]] : NULL;
+        uint32_t of = pod != NULL ? pod->owner : owner;
+        if (of == CORE_NO_INDEX)
+            return false;
+        const struct core_owner_fact *o = &run->pic->owners[of].fact;
+        const struct decide_owner *row = decide_owner_find(run->d, o->uid);
+        const struct decide_pod *mine = pod != NULL ? decide_pod_find(run->d, pod->fact.uid) : NULL;
+        if (decide_reserve(run->policy, row, o, mine).basis == USAGE_BASIS_NONE)
+            return false;
+    }
+    return true;
+}

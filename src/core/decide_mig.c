@@ -1,8 +1,9 @@
-/* core/decide_mig.c - may an owner have a MIG instance, and which is the smallest that will do.
+/* core/decide_mig.c - may an owner have MIG instances, and which is the smallest that will do.
  *
- * Pure.  Memory as for sharing, one pod an instance.  Compute only on SM activity: busy time says
- * nothing of a size, so without SM readings an instance must have all of the GPU's SMs, which none
- * smaller has. */
+ * Pure.  Memory as for sharing.  On an instance with several pods the peaks of all must always fit,
+ * whatever risk the policy takes on whole GPUs, for nobody is evicted from one in time.  Compute
+ * only on SM activity: busy time says nothing of a size, so without SM readings an instance must
+ * have all of the GPU's SMs, which none smaller has. */
 #include "core/decide-priv.h"
 
 enum { SM_LEAST = 60, REACH_PERMILLE = 990, SLO_MARGIN_PERMILLE = 800 };
@@ -56,7 +57,7 @@ static enum core_reason judge_kind(
     enum model_isolation isolation =
             owner->isolation > p->isolation ? owner->isolation : p->isolation;
 
-    if (owner->foreign.len > 0)
+    if (!core_owner_pointable(owner))
         return CORE_REASON_GUARD_FOREIGN;
     if (owner->kind == MODEL_OWNER_BARE || owner->kind == MODEL_OWNER_DAEMONSET)
         return CORE_REASON_GUARD_BARE_POD;
@@ -75,16 +76,34 @@ static enum core_reason judge_kind(
     return CORE_REASON_NONE;
 }
 
-struct decide_judgement decide_judge_mig(const struct core_decider *d, const struct policy *p,
-        const struct core_now *now, const struct core_owner_fact *owner, uint16_t gpu)
+/* TUNING: how long an owner that was on a tight instance has one of its own: what it took may come
+ * again with the day. */
+static const int64_t tight_ns = 24 * NUM_NS_PER_HOUR;
+
+/* Several pods on an instance: the rules of time-slicing as well. */
+static enum core_reason judge_shared_kind(const struct core_decider *d, const struct policy *p,
+        const struct core_now *now, const struct core_owner_fact *owner)
 {
-    const char *key = model_gpu_get(gpu)->mig_key;
+    const struct decide_owner *row = decide_owner_find(d, owner->uid);
+    enum core_reason no = decide_judge_kind(d, p, owner);
+    if (no == CORE_REASON_NONE && row != NULL && row->tight_wall_ns > 0 &&
+            now->wall_ns - row->tight_wall_ns < tight_ns)
+        no = CORE_REASON_GUARD_MEMORY;
+    return no;
+}
+
+struct decide_judgement decide_judge_mig(const struct core_decider *d, const struct policy *p,
+        const struct core_now *now, const struct core_owner_fact *owner, struct decide_slice slice)
+{
+    const char *key = model_gpu_get(slice.gpu)->mig_key;
     const struct mig_model *mig = key != NULL ? mig_model_find(key) : NULL;
     const struct decide_owner *row = decide_owner_find(d, owner->uid);
-    struct decide_judgement j = {.replicas = 1};
+    struct decide_judgement j = {.replicas = (uint16_t)slice.replicas};
 
     j.reason = mig == NULL || mig->profile_count == 0 ? CORE_REASON_GUARD_CAPS
                                                       : judge_kind(d, p, owner);
+    if (j.reason == CORE_REASON_NONE && slice.replicas > 1)
+        j.reason = judge_shared_kind(d, p, now, owner);
     if (j.reason == CORE_REASON_NONE)
         j.reason = decide_judge_history(p, now, row, &j);
     if (j.reason != CORE_REASON_NONE)
@@ -99,10 +118,14 @@ struct decide_judgement decide_judge_mig(const struct core_decider *d, const str
         const struct mig_profile *profile = &mig->profiles[i];
         uint32_t room = profile->memory_mib * (1000 - p->memory_headroom_permille) / 1000;
         if (!profile->base || profile->compute_slices >= mig->compute_slices ||
-                j.reserve_mib > room)
+                (uint64_t)j.reserve_mib * slice.replicas > room)
             continue;
         uint32_t given = (uint32_t)profile->compute_slices * 1000 / mig->compute_slices;
-        if (!compute_fits(p, d, owner, &row->digest, slowdown(j.compute_need_permille, given))) {
+        uint32_t slow = slowdown(j.compute_need_permille, given);
+        struct decide_demand all = {&row->digest,
+                model_gpu_get(slice.gpu)->speed_permille * 1000 / slow, slice.replicas};
+        if (!compute_fits(p, d, owner, &row->digest, slow) ||
+                (slice.replicas > 1 && !decide_busy_fits(p, &all, &j))) {
             if (j.reason != CORE_REASON_NONE)
                 j.reason = CORE_REASON_GUARD_BUSY;
             continue;

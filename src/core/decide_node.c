@@ -11,15 +11,12 @@
 /* TUNING: a higher replica count is taken over when it was right for so long. */
 static const int64_t raise_after_ns = 20 * 60 * NUM_NS_PER_SECOND;
 
-/* TUNING: a surplus is acted upon when it lasted so long (shorter than the autoscaler's own ten
- * minutes pays twice), and longer by so much for every pod that has to move: what lasted is likely
- * to last as long again, and an eviction must be worth it. */
-static const int64_t surplus_after_ns = 10 * 60 * NUM_NS_PER_SECOND;
-static const int64_t surplus_pod_ns = 10 * 60 * NUM_NS_PER_SECOND;
-
-int64_t decide_surplus_after(uint32_t pods)
+/* TUNING: a surplus is acted upon when it lasted as long as the policy says (shorter than the
+ * autoscaler's own ten minutes pays twice), and longer by as much for every pod that has to move:
+ * what lasted is likely to last as long again, and an eviction must be worth it. */
+int64_t decide_surplus_after(const struct decide_run *run, uint32_t pods)
 {
-    return surplus_after_ns + pods * surplus_pod_ns;
+    return run->policy->surplus_after_ns * (1 + (int64_t)pods);
 }
 
 /* TUNING: pods that may have to make room at once for a latency-sensitive one. */
@@ -58,12 +55,16 @@ static void pool_replicas_settle(struct decide_run *run, struct decide_pool *poo
 
 /* ---- shortage ---- */
 
+/* TUNING: to share a node that could go and be saved hurts as much as to move so many more pods. */
+enum { GOES_PODS = 16 };
+
 /* How much it hurts to give the node to the pool; UINT32_MAX = not to be had. */
 static uint32_t share_harm(
         const struct decide_run *run, uint32_t node, const struct decide_pool *to)
 {
     const struct core_node_view *view = &run->pic->nodes[node];
     const struct decide_node *s = &run->nodes[node];
+    uint32_t goes = view->fact.keeps.len == 0 ? GOES_PODS : 0;
     uint32_t strangers = 0;
 
     if (s->mode != DECIDE_MODE_EXCLUSIVE || !s->usable || s->busy_rollout || s->taken)
@@ -71,7 +72,7 @@ static uint32_t share_harm(
     if (view->fact.cluster != to->cluster || view->fact.gpu != to->gpu || !s->settled)
         return UINT32_MAX;
     if (view->pod_count == 0)
-        return 0;
+        return goes;
     if (!s->movable)
         return UINT32_MAX;
     for (uint32_t i = 0; i < view->pod_count; i++) {
@@ -85,7 +86,7 @@ static uint32_t share_harm(
     bool fit = strangers == 0 || decide_pods_fit_elsewhere(run, node);
     if (!fit && (to->have > 0 || to->stuck == 0))
         return UINT32_MAX;
-    return 1 + view->pod_count + 16 * strangers + (fit ? 0 : 1024);
+    return goes + 1 + view->pod_count + 16 * strangers + (fit ? 0 : 1024);
 }
 
 /* Gives the node to the pool with as many replicas as the shortage asks for; more come in place.
@@ -249,10 +250,38 @@ static void pool_grow(struct decide_run *run, uint32_t index)
 
 /* ---- surplus ---- */
 
+/* What keeps a node that could be emptied is told once, so that people may lift it. */
+static void kept_tell(struct decide_run *run, uint32_t node)
+{
+    const struct core_node_fact *f = &run->pic->nodes[node].fact;
+    struct core_decision *r =
+            decide_refuse(run->d, run->now, CORE_CHANGE_RETIRE, CORE_REASON_GUARD_KEPT, f->uid);
+    if (r == NULL)
+        return;
+    r->cluster = f->cluster;
+    r->node = f->uid;
+    r->saving_microusd_per_hour = f->microusd_per_hour;
+    r->text = str_from(arena_printf(run->d->scratch,
+            "%.*s: its pods fit elsewhere, and it would stay all the same: %.*s",
+            STR_ARG_SHORT(f->name), STR_ARG(f->keeps)));
+    decide_refusal_evidence(r, "node_microusd_per_hour", f->microusd_per_hour);
+}
+
+/* True for a node that would not go if it was emptied. */
+static bool kept(struct decide_run *run, uint32_t node)
+{
+    const struct core_node_view *view = &run->pic->nodes[node];
+    if (view->fact.keeps.len == 0 || run->nodes[node].retiring)
+        return false;
+    if (view->pod_count == 0 || decide_pods_fit_elsewhere(run, node))
+        kept_tell(run, node);
+    return true;
+}
+
 /* The node of the pool whose leaving hurts least and is borne: slots without it still cover `need`
- * and its pods fit on the others. */
-static uint32_t spare_node(const struct decide_run *run, uint32_t index, uint32_t need,
-        uint64_t gpu_models, uint32_t gpus)
+ * and its pods fit on the others.  gpus: that a pod waits for; 0 = the node is to go. */
+static uint32_t spare_node(
+        struct decide_run *run, uint32_t index, uint32_t need, uint64_t gpu_models, uint32_t gpus)
 {
     const struct decide_pool *pool = &run->pools[index];
     uint32_t best = CORE_NO_INDEX;
@@ -264,10 +293,10 @@ static uint32_t spare_node(const struct decide_run *run, uint32_t index, uint32_
             continue;
         if (s->entering || (gpu_models != 0 && !(gpu_models >> view->fact.gpu & 1)))
             continue;
-        if (view->fact.gpu_count < gpus || !s->movable)
-            continue;
         uint32_t counted = s->retiring ? 0 : s->used + (s->held ? 0 : s->room);
-        if (pool->have - counted < need)
+        if (view->fact.gpu_count < gpus || pool->have - counted < need)
+            continue;
+        if ((gpus == 0 && kept(run, i)) || !s->movable)
             continue;
         if (best != CORE_NO_INDEX && run->nodes[best].used <= s->used)
             continue;
@@ -324,7 +353,7 @@ static void pool_shrink(struct decide_run *run, uint32_t index)
         return;
     if (m->surplus_since_mono_ns == 0)
         m->surplus_since_mono_ns = run->now->mono_ns + 1;
-    int64_t after = decide_surplus_after(run->pic->nodes[node].pod_count);
+    int64_t after = decide_surplus_after(run, run->pic->nodes[node].pod_count);
     if (run->now->mono_ns - m->surplus_since_mono_ns < after || !run->policy->scale_down)
         return;
     uint32_t counted = run->nodes[node].used + (run->nodes[node].held ? 0 : run->nodes[node].room);
@@ -409,10 +438,12 @@ static bool take_back_exclusive(struct decide_run *run, uint32_t row, uint32_t *
     return false;
 }
 
-/* Room on an open exclusive node that nothing else of this run was promised. */
+/* Room on an open exclusive node that nothing else of this run was promised.  What terminating pods
+ * hold is room for a pod that the scheduler still tries, as in a rolling update. */
 static bool room_open(struct decide_run *run, uint32_t row)
 {
     const struct core_pod_view *pod = &run->pic->pods[row];
+    bool stuck = decide_pod_stuck(run, pod);
     const struct core_owner_fact *o = &run->pic->owners[pod->owner].fact;
     for (uint32_t i = 0; i < run->pic->node_count; i++) {
         struct decide_node *s = &run->nodes[i];
@@ -421,7 +452,8 @@ static bool room_open(struct decide_run *run, uint32_t row)
         if (!run->pic->nodes[i].live || s->mode != DECIDE_MODE_EXCLUSIVE || !s->usable ||
                 s->closed || s->taken || !model || f->cluster != pod->fact.cluster)
             continue;
-        if (s->used + s->promised + pod->fact.count > s->slots || s->cpu_free < o->cpu_milli ||
+        uint32_t used = stuck ? s->used : s->used - s->leaving;
+        if (used + s->promised + pod->fact.count > s->slots || s->cpu_free < o->cpu_milli ||
                 s->ram_free < o->memory_mib)
             continue;
         s->promised += pod->fact.count;
@@ -532,12 +564,14 @@ static void waiting_serve(struct decide_run *run)
     for (int pass = 0; pass < 2; pass++) { /* latency-sensitive first */
         for (uint32_t i = 0; i < pic->pod_count; i++) {
             const struct core_pod_view *pod = &pic->pods[i];
-            if (!decide_pod_stuck(run, pod) || pod->fact.resource.kind != MODEL_RESOURCE_GPU ||
+            if (!decide_pod_waits(pod) || pod->fact.resource.kind != MODEL_RESOURCE_GPU ||
                     pod->owner == CORE_NO_INDEX)
                 continue;
             const struct core_owner_fact *o = &pic->owners[pod->owner].fact;
             bool latency = decide_owner_class(run->d, o) == MODEL_CLASS_LATENCY_SENSITIVE;
-            if (latency == (pass == 0) && o->foreign.len == 0)
+            /* A latency-sensitive arrival is served in the step that tells of it. */
+            if (latency == (pass == 0) && o->foreign.len == 0 &&
+                    (latency || decide_pod_stuck(run, pod)))
                 serve_waiting(run, i, left);
         }
     }
@@ -558,16 +592,16 @@ static bool whole_gpus_wanted(const struct decide_run *run, uint16_t cluster)
 }
 
 /* The exclusive node of a kind with the fewest pods that all fit on others. */
-static uint32_t exclusive_spare(const struct decide_run *run, uint16_t cluster, uint16_t gpu)
+static uint32_t exclusive_spare(struct decide_run *run, uint16_t cluster, uint16_t gpu)
 {
     uint32_t best = CORE_NO_INDEX;
     for (uint32_t i = 0; i < run->pic->node_count; i++) {
         const struct decide_node *s = &run->nodes[i];
         const struct core_node_view *view = &run->pic->nodes[i];
         if (!view->live || s->mode != DECIDE_MODE_EXCLUSIVE || !s->usable || s->closed ||
-                s->busy_rollout || s->taken || !s->movable || !s->settled || view->pod_count == 0)
+                s->busy_rollout || s->taken || !s->settled || view->pod_count == 0)
             continue;
-        if (view->fact.cluster != cluster || view->fact.gpu != gpu)
+        if (view->fact.cluster != cluster || view->fact.gpu != gpu || kept(run, i) || !s->movable)
             continue;
         if (best != CORE_NO_INDEX && run->nodes[best].used <= s->used)
             continue;
@@ -595,7 +629,7 @@ static void exclusive_shrink(struct decide_run *run, uint16_t cluster, uint16_t 
     }
     if (m->surplus_since_mono_ns == 0)
         m->surplus_since_mono_ns = run->now->mono_ns + 1;
-    int64_t after = decide_surplus_after(run->pic->nodes[node].pod_count);
+    int64_t after = decide_surplus_after(run, run->pic->nodes[node].pod_count);
     if (run->now->mono_ns - m->surplus_since_mono_ns < after)
         return;
     decide_retire(run, node, "exclusive GPUs", 0);

@@ -54,6 +54,8 @@ struct core_intent *decide_node_intent(
     intent->node = view->fact.uid;
     intent->target.replicas = state->replicas > 0 ? state->replicas : 1;
     intent->target.mig = state->mode == DECIDE_MODE_MIG;
+    if (state->mode == DECIDE_MODE_MIG && state->pool != CORE_NO_INDEX)
+        intent->target.mig_replicas = decide_tier_replicas(run->pools[state->pool].tier);
     if (view->fact.pool.len < sizeof(intent->target.pool)) {
         memcpy(intent->target.pool, view->fact.pool.ptr ? view->fact.pool.ptr : "",
                 view->fact.pool.len);
@@ -62,10 +64,15 @@ struct core_intent *decide_node_intent(
     return intent;
 }
 
+static uint64_t refusal_key(enum core_change change, uint64_t subject)
+{
+    return prng_mix(subject, (uint64_t)change + 1);
+}
+
 struct core_decision *decide_refuse(struct core_decider *d, const struct core_now *now,
         enum core_change change, enum core_reason reason, uint64_t subject)
 {
-    uint64_t key = prng_mix(subject, (uint64_t)change + 1);
+    uint64_t key = refusal_key(change, subject);
 
     if (map_u64_find(&d->told, key) == (uint32_t)reason)
         return NULL;
@@ -79,6 +86,11 @@ struct core_decision *decide_refuse(struct core_decider *d, const struct core_no
     decision->verdict = CORE_VERDICT_REFUSED;
     decision->reason = reason;
     return decision;
+}
+
+void decide_refusal_over(struct core_decider *d, enum core_change change, uint64_t subject)
+{
+    (void)map_u64_remove(&d->told, refusal_key(change, subject));
 }
 
 void decide_refusal_evidence(struct core_decision *decision, const char *name, int64_t value)

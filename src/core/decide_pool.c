@@ -8,14 +8,16 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const PREFIX[] = {"ts-", "ts1-", "ts2-", "mig-"}; /* by tier; MIG last */
+/* By tier.  No model's key begins with "x2-". */
+static const char *const PREFIX_SHARED[PLACE_TIERS] = {"ts-", "ts1-", "ts2-"};
+static const char *const PREFIX_MIG[PLACE_TIERS] = {"mig-", "mig-x2-", "mig-x4-"};
 
 void decide_pool_name(enum model_technique technique, uint16_t gpu, unsigned tier,
         char ret_name[DECIDE_POOL_NAME_MAX])
 {
     assert(technique != MODEL_TECHNIQUE_EXCLUSIVE);
     assert(tier < PLACE_TIERS);
-    const char *prefix = technique == MODEL_TECHNIQUE_MIG ? PREFIX[PLACE_TIERS] : PREFIX[tier];
+    const char *prefix = technique == MODEL_TECHNIQUE_MIG ? PREFIX_MIG[tier] : PREFIX_SHARED[tier];
     int len = snprintf(ret_name, DECIDE_POOL_NAME_MAX, "%s%s", prefix, model_gpu_get(gpu)->key);
     assert(len > 0 && len < DECIDE_POOL_NAME_MAX);
     for (char *c = ret_name; *c != '\0'; c++) {
@@ -28,8 +30,10 @@ void decide_pool_name(enum model_technique technique, uint16_t gpu, unsigned tie
 bool decide_pool_parse(
         struct str name, enum model_technique *ret_technique, uint16_t *ret_gpu, uint8_t *ret_tier)
 {
-    for (unsigned tier = 0; tier <= PLACE_TIERS; tier++) {
-        struct str prefix = str_from(PREFIX[tier]);
+    for (unsigned i = 0; i < 2 * PLACE_TIERS; i++) {
+        bool mig = i >= PLACE_TIERS;
+        unsigned tier = i % PLACE_TIERS;
+        struct str prefix = str_from(mig ? PREFIX_MIG[tier] : PREFIX_SHARED[tier]);
         if (!str_starts(name, prefix))
             continue;
         struct str key = {.ptr = name.ptr + prefix.len, .len = name.len - prefix.len};
@@ -37,10 +41,9 @@ bool decide_pool_parse(
             const char *model = model_gpu_get(row)->key;
             if (!core_share_key_leads(key, model) || key.len != strlen(model))
                 continue;
-            bool mig = tier == PLACE_TIERS;
             *ret_technique = mig ? MODEL_TECHNIQUE_MIG : MODEL_TECHNIQUE_TIME_SLICING;
             *ret_gpu = (uint16_t)row;
-            *ret_tier = mig ? 0 : (uint8_t)tier;
+            *ret_tier = (uint8_t)tier;
             return true;
         }
     }
@@ -96,20 +99,49 @@ static bool node_usable(const struct core_node_view *view, struct core_rollout_v
     return !f->unschedulable || ours; /* somebody else's cordon is theirs */
 }
 
-/* May the controller evict this pod to gain something?  Alarms ask a weaker question. */
+/* Why the controller does not evict a pod to gain something, "" when it may.  Alarms ask a weaker
+ * question. */
+static struct str pod_stays(
+        const struct core_decider *d, const struct core_picture *pic, uint32_t pod)
+{
+    const struct core_pod_view *view = &pic->pods[pod];
+    if (view->owner == CORE_NO_INDEX || !pic->owners[view->owner].live)
+        return STR_LIT("its owner is not known");
+    const struct core_owner_fact *owner = &pic->owners[view->owner].fact;
+    enum model_class workload_class = decide_owner_class(d, owner);
+    if (owner->kind == MODEL_OWNER_JOB)
+        return STR_LIT("a Job would start again from zero");
+    if (owner->kind != MODEL_OWNER_DEPLOYMENT && owner->kind != MODEL_OWNER_STATEFULSET)
+        return STR_LIT("it would not come back");
+    if (owner->foreign.len > 0)
+        return owner->foreign;
+    if (owner->max_unavailable == 0)
+        return STR_LIT("its PodDisruptionBudget allows no disruption");
+    if (workload_class == MODEL_CLASS_LATENCY_SENSITIVE)
+        return STR_LIT("latency-sensitive work is not moved to empty a node");
+    if (workload_class == MODEL_CLASS_TRAINING)
+        return STR_LIT("training is not interrupted to empty a node");
+    return STR_LIT("");
+}
+
 bool decide_pod_movable(const struct decide_run *run, uint32_t pod)
 {
-    const struct core_pod_view *view = &run->pic->pods[pod];
-    if (view->owner == CORE_NO_INDEX || !run->pic->owners[view->owner].live)
-        return false;
-    const struct core_owner_fact *owner = &run->pic->owners[view->owner].fact;
-    enum model_class workload_class = decide_owner_class(run->d, owner);
-    if (owner->kind != MODEL_OWNER_DEPLOYMENT && owner->kind != MODEL_OWNER_STATEFULSET)
-        return false; /* a bare pod does not come back, a Job starts again from zero */
-    if (owner->foreign.len > 0 || owner->max_unavailable == 0)
-        return false;
-    return workload_class != MODEL_CLASS_LATENCY_SENSITIVE &&
-           workload_class != MODEL_CLASS_TRAINING;
+    return pod_stays(run->d, run->pic, pod).len == 0;
+}
+
+bool core_decider_node_stays(const struct core_decider *d, const struct core_picture *pic,
+        uint32_t node, struct str *ret_pod, struct str *ret_why)
+{
+    const struct core_node_view *view = &pic->nodes[node];
+    for (uint32_t i = 0; i < view->pod_count; i++) {
+        struct str why = pod_stays(d, pic, view->pods[i]);
+        if (why.len == 0)
+            continue;
+        *ret_pod = pic->pods[view->pods[i]].fact.name;
+        *ret_why = why;
+        return true;
+    }
+    return false;
 }
 
 static enum decide_mode mode_of(const struct decide_run *run, uint32_t node, uint32_t replicas)
@@ -121,7 +153,7 @@ static enum decide_mode mode_of(const struct decide_run *run, uint32_t node, uin
     bool mig = false;
 
     for (uint32_t i = 0; i < f->allocatable_count; i++)
-        mig |= f->allocatable[i].resource.kind == MODEL_RESOURCE_MIG && f->allocatable[i].count > 0;
+        mig |= decide_of_mig(&f->allocatable[i].resource) && f->allocatable[i].count > 0;
     if (f->pool.len > 0) {
         if (!decide_pool_parse(f->pool, &technique, &gpu, &tier) || gpu != f->gpu)
             return DECIDE_MODE_OTHER;
@@ -141,6 +173,8 @@ static void node_pods_count(struct decide_run *run, uint32_t node)
     for (uint32_t i = 0; i < view->pod_count; i++) {
         const struct core_pod_view *pod = &run->pic->pods[view->pods[i]];
         state->used += pod->fact.count;
+        if (pod->fact.phase == CORE_POD_TERMINATING)
+            state->leaving += pod->fact.count;
         if (!decide_pod_movable(run, view->pods[i]))
             state->movable = false;
         if (pod->owner != CORE_NO_INDEX) {
@@ -156,7 +190,7 @@ static uint32_t mig_slots(const struct core_node_fact *f)
 {
     uint32_t slots = 0;
     for (uint32_t i = 0; i < f->allocatable_count; i++) {
-        if (f->allocatable[i].resource.kind == MODEL_RESOURCE_MIG)
+        if (decide_of_mig(&f->allocatable[i].resource))
             slots += f->allocatable[i].count;
     }
     return slots;
@@ -266,10 +300,15 @@ static void pool_add_node(struct decide_run *run, uint32_t node)
 /* The scheduler's own retries come first. */
 static const int64_t patience_ns = 20 * NUM_NS_PER_SECOND;
 
-bool decide_pod_stuck(const struct decide_run *run, const struct core_pod_view *pod)
+bool decide_pod_waits(const struct core_pod_view *pod)
 {
     return pod->live && pod->fact.phase == CORE_POD_PENDING && pod->node == CORE_NO_INDEX &&
-           pod->fact.unschedulable && run->now->wall_ns - pod->fact.created_wall_ns >= patience_ns;
+           pod->fact.unschedulable;
+}
+
+bool decide_pod_stuck(const struct decide_run *run, const struct core_pod_view *pod)
+{
+    return decide_pod_waits(pod) && run->now->wall_ns - pod->fact.created_wall_ns >= patience_ns;
 }
 
 static void pool_add_pod(struct decide_run *run, uint32_t row, uint32_t *alive_of_owner)
@@ -409,6 +448,24 @@ bool decide_pods_fit_elsewhere(const struct decide_run *run, uint32_t node)
 
 /* ---- MIG layouts of now ---- */
 
+bool decide_of_mig(const struct model_resource *r)
+{
+    return r->kind == MODEL_RESOURCE_MIG || r->kind == MODEL_RESOURCE_MIG_SHARED;
+}
+
+uint32_t decide_instances(const struct core_node_fact *f, const struct core_resource_count *c)
+{
+    enum model_technique technique;
+    uint16_t gpu;
+    uint8_t tier = 0;
+    if (!decide_of_mig(&c->resource))
+        return 0;
+    if (c->resource.kind == MODEL_RESOURCE_MIG ||
+            !decide_pool_parse(f->pool, &technique, &gpu, &tier))
+        return c->count;
+    return c->count / decide_tier_replicas(tier);
+}
+
 /* The node's instances as one layout text a GPU.  Only counts a profile are known at node level;
  * they are spread evenly, as we write them. */
 void decide_layouts_now(
@@ -423,9 +480,8 @@ void decide_layouts_now(
         char *text = ret_target->layouts[g];
         for (uint32_t i = 0; i < f->allocatable_count; i++) {
             const struct core_resource_count *c = &f->allocatable[i];
-            if (c->resource.kind != MODEL_RESOURCE_MIG)
-                continue;
-            uint32_t here = c->count / f->gpu_count + (g < c->count % f->gpu_count ? 1 : 0);
+            uint32_t count = decide_instances(f, c);
+            uint32_t here = count / f->gpu_count + (g < count % f->gpu_count ? 1 : 0);
             for (uint32_t k = 0; k < here && len + MODEL_PROFILE_NAME_MAX < CORE_LAYOUT_TEXT_MAX;
                     k++) {
                 len += (size_t)snprintf(text + len, CORE_LAYOUT_TEXT_MAX - len, "%s%s",

@@ -36,6 +36,7 @@ struct decide_way decide_way_now(const struct core_owner_fact *owner)
         if (mig != NULL &&
                 mig_profile_find(mig, str_from(owner->resource.profile), &profile, NULL) == 0)
             way.profile = (uint8_t)profile;
+        way.replicas = (uint16_t)decide_tier_replicas(tier);
     }
     return way;
 }
@@ -267,9 +268,49 @@ static void options_shared(
     }
 }
 
-/* An instance of its own, on every MIG model that the owner may use. */
+/* As refuse_shared, for an instance of its own; what says nothing of the owner is not told. */
+static void refuse_mig(struct builder *b, const struct core_owner_fact *o, uint32_t kind,
+        const struct decide_judgement *j)
+{
+    bool numbers = j->reason == CORE_REASON_GUARD_BUSY || j->reason == CORE_REASON_GUARD_MEMORY;
+    struct core_decision *r = numbers ? decide_refuse(b->run->d, b->run->now,
+                                                CORE_CHANGE_MIG_RELAYOUT, j->reason, o->uid)
+                                      : NULL;
+    if (r == NULL)
+        return;
+    r->cluster = o->cluster;
+    r->owner = o->uid;
+    bool bounded = j->reserve_mib < USAGE_MEMORY_MIB_MAX;
+    char reserve[64] = "memory not known well enough";
+    if (bounded)
+        (void)snprintf(reserve, sizeof(reserve), "reserve %u MiB a pod", j->reserve_mib);
+    r->text = str_from(arena_printf(b->run->d->scratch,
+            "%.*s gets no MIG instance on %s: %s; its kernels fill %u permille of the SMs%s; %s",
+            STR_ARG(o->name), model_gpu_get(b->kinds[kind].gpu)->key, core_reason_name(j->reason),
+            j->compute_need_permille,
+            j->compute_need_permille == 1000 ? ", or their activity is not read" : "", reserve));
+    decide_refusal_evidence(r, "compute_need_permille", j->compute_need_permille);
+    if (bounded)
+        decide_refusal_evidence(r, "reserve_mib", j->reserve_mib);
+    decide_refusal_evidence(r, "pod_gpu_microusd_per_hour", decide_gpu_price(&b->kinds[kind]));
+}
+
+/* How many MIG pools of a model there may be: by pods on an instance.  What is only watched or
+ * proposed of time-slicing is not done by MIG's mode. */
+static uint8_t mig_tiers(const struct policy *p)
+{
+    uint8_t tiers = 1;
+    if (!technique_listed(p, MODEL_TECHNIQUE_TIME_SLICING) ||
+            p->mode[MODEL_TECHNIQUE_TIME_SLICING] < p->mode[MODEL_TECHNIQUE_MIG])
+        return 1;
+    while (tiers < PLACE_TIERS && decide_tier_replicas(tiers) <= p->replicas_instance_max)
+        tiers++;
+    return tiers;
+}
+
+/* Instances on every MIG model that the owner may use: of its own, and with others. */
 static void options_mig(
-        struct builder *b, const struct core_owner_fact *o, struct place_owner *owner)
+        struct builder *b, const struct core_owner_fact *o, struct place_owner *owner, uint32_t now)
 {
     /* The pods of a StatefulSet would be gone until a window cuts instances for them. */
     if (o->kind != MODEL_OWNER_DEPLOYMENT)
@@ -280,17 +321,37 @@ static void options_mig(
         if (kind->cluster != o->cluster || !allowed || kind->mig == PLACE_NO_MIG ||
                 kind_of(b, kind->cluster, kind->gpu) != k)
             continue;
-        struct decide_judgement j =
-                decide_judge_mig(b->run->d, b->run->policy, b->run->now, o, kind->gpu);
-        if (j.reason == CORE_REASON_NONE) {
+        for (uint8_t tier = 0; tier < mig_tiers(b->run->policy); tier++) {
+            struct decide_slice slice = {kind->gpu, decide_tier_replicas(tier)};
+            struct decide_judgement j =
+                    decide_judge_mig(b->run->d, b->run->policy, b->run->now, o, slice);
+            if (j.reason != CORE_REASON_NONE && k == now && tier == 0)
+                refuse_mig(b, o, k, &j);
+            if (j.reason != CORE_REASON_NONE)
+                continue;
             option_add(b, owner,
                     (struct place_option){.kind = (uint16_t)k,
                             .technique = MODEL_TECHNIQUE_MIG,
+                            .tier = tier,
                             .profile = j.profile,
-                            .replicas_max = 1,
+                            .replicas_max = j.replicas,
                             .extra_microusd_per_hour = switch_cost(b, owner, k)});
         }
     }
+}
+
+/* What it costs more to leave an owner with others on its instance although it must not be: any
+ * other way is better.  Lost or aged history freezes what is. */
+static int64_t shared_instance_cost(
+        struct builder *b, const struct core_owner_fact *o, const struct place_option *now)
+{
+    const struct place_kind *kind = &b->kinds[now->kind];
+    struct decide_slice slice = {kind->gpu, now->replicas_max};
+    struct decide_judgement j = decide_judge_mig(b->run->d, b->run->policy, b->run->now, o, slice);
+    if (j.reason == CORE_REASON_NONE || j.reason == CORE_REASON_GUARD_HISTORY ||
+            j.reason == CORE_REASON_GUARD_STALE)
+        return 0;
+    return 2 * decide_gpu_price(kind);
 }
 
 /* Whole GPUs of the other models that the owner may use and does as well on.  Jobs pay for the time
@@ -349,7 +410,9 @@ static void owner_add(struct builder *b, uint32_t row)
             .technique = (uint8_t)now.technique,
             .tier = now.tier,
             .profile = now.profile,
-            .replicas_max = 1};
+            .replicas_max = now.technique == MODEL_TECHNIQUE_MIG ? now.replicas : 1};
+    if (now.technique == MODEL_TECHNIQUE_MIG && now.replicas > 1)
+        same.extra_microusd_per_hour = shared_instance_cost(b, o, &same) * pods;
     struct decide_owner *mine = decide_owner_find(b->run->d, o->uid);
     if (now.technique == MODEL_TECHNIQUE_TIME_SLICING) {
         struct decide_judgement j =
@@ -376,7 +439,7 @@ static void owner_add(struct builder *b, uint32_t row)
     if (technique_listed(b->run->policy, MODEL_TECHNIQUE_TIME_SLICING))
         options_shared(b, o, owner, kind);
     if (technique_listed(b->run->policy, MODEL_TECHNIQUE_MIG) && b->run->policy->window_count > 0)
-        options_mig(b, o, owner);
+        options_mig(b, o, owner, kind);
 }
 
 struct place_problem *decide_problem_build(struct decide_run *run)

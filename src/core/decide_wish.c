@@ -23,7 +23,7 @@ static int64_t option_cost(const struct place_problem *p, const struct place_own
     }
     case MODEL_TECHNIQUE_MIG: {
         const struct mig_model *mig = mig_model_get(kind->mig);
-        return num_muldiv_i64(gpu, mig->profiles[o->profile].units, mig->units);
+        return num_muldiv_i64(gpu, mig->profiles[o->profile].units, mig->units) / o->replicas_max;
     }
     case MODEL_TECHNIQUE_EXCLUSIVE:
     case MODEL_TECHNIQUE_COUNT:
@@ -128,13 +128,16 @@ static void bears_update(struct decide_run *run, const struct core_owner_fact *o
     /* Lost or aged history freezes what is. */
 }
 
-static void point(struct decide_run *run, const struct core_owner_fact *o, struct decide_owner *row)
+/* reach_ppm: what of the saving becomes money. */
+static void point(struct decide_run *run, const struct core_owner_fact *o, struct decide_owner *row,
+        uint32_t reach_ppm)
 {
+    int64_t saving = num_muldiv_i64(row->way_saving, reach_ppm, 1000000);
     struct core_intent *i =
             decide_intent_new(run->d, CORE_INTENT_OWNER, CORE_CHANGE_OWNER_POINT, CORE_REASON_COST);
     i->cluster = o->cluster;
     i->owner = o->uid;
-    i->saving_microusd_per_hour = row->way_saving;
+    i->saving_microusd_per_hour = saving;
     i->owner_target.count = 1;
     switch (row->way.technique) {
     case MODEL_TECHNIQUE_TIME_SLICING:
@@ -142,7 +145,8 @@ static void point(struct decide_run *run, const struct core_owner_fact *o, struc
         break;
     case MODEL_TECHNIQUE_MIG: {
         const struct mig_model *mig = mig_model_find(model_gpu_get(row->way.gpu)->mig_key);
-        i->owner_target.resource.kind = MODEL_RESOURCE_MIG;
+        i->owner_target.resource.kind =
+                row->way.tier > 0 ? MODEL_RESOURCE_MIG_SHARED : MODEL_RESOURCE_MIG;
         (void)snprintf(i->owner_target.resource.profile, MODEL_PROFILE_NAME_MAX, "%s",
                 mig->profiles[row->way.profile].name);
         break;
@@ -159,14 +163,15 @@ static void point(struct decide_run *run, const struct core_owner_fact *o, struc
         decide_pool_name(row->way.technique, row->way.gpu, row->way.tier, i->owner_target.pool);
     struct usage_reserve reserve = decide_reserve(run->policy, row, o, NULL);
     decide_why(i,
-            "%.*s: %s on %s, %u a GPU; %lld of %lld micro-USD/h saved; reserve %u MiB; exclusive "
-            "costs "
-            "%lld",
+            "%.*s: %s on %s, %u %s; %lld micro-USD/h saved and %lld more of room, of %lld; "
+            "reserve %u MiB",
             DECIDE_NAME(o->name), model_technique_name(row->way.technique),
             row->way.gpu != DECIDE_NO_GPU ? model_gpu_get(row->way.gpu)->key : "any model",
-            row->way.replicas, (long long)row->way_saving, (long long)row->way_cost_now,
-            reserve.mib, (long long)row->way_cost_now);
-    decide_evidence(i, "saving_microusd_per_hour", row->way_saving);
+            row->way.replicas, row->way.technique == MODEL_TECHNIQUE_MIG ? "an instance" : "a GPU",
+            (long long)saving, (long long)(row->way_saving - saving), (long long)row->way_cost_now,
+            reserve.mib);
+    decide_evidence(i, "saving_microusd_per_hour", saving);
+    decide_evidence(i, "room_microusd_per_hour", row->way_saving - saving);
     decide_evidence(i, "cost_now_microusd_per_hour", row->way_cost_now);
     decide_evidence(i, "replicas", row->way.replicas);
     decide_evidence(i, "reserve_mib", reserve.mib);
@@ -175,6 +180,7 @@ static void point(struct decide_run *run, const struct core_owner_fact *o, struc
 
 void decide_owners_point(struct decide_run *run)
 {
+    const uint32_t *reach = NULL;
     for (uint32_t r = 0; r < run->pic->owner_count; r++) {
         const struct core_owner_view *view = &run->pic->owners[r];
         struct decide_owner *row = view->live ? decide_owner_find(run->d, view->fact.uid) : NULL;
@@ -182,12 +188,15 @@ void decide_owners_point(struct decide_run *run)
             continue;
         struct decide_way now = decide_way_now(&view->fact);
         bears_update(run, &view->fact, row, &now);
-        if (!row->way_set || decide_way_shown(&row->way, &view->fact) || view->fact.foreign.len > 0)
+        if (!row->way_set || decide_way_shown(&row->way, &view->fact) ||
+                !core_owner_pointable(&view->fact))
             continue;
         /* Instances come in windows: an owner that acts a day later acts in one, too. */
         bool mig = row->way.technique == MODEL_TECHNIQUE_MIG && !view->patch.open;
         if (mig && (!decide_in_window(run->pic, run->now) || view->running_count == 0))
             continue; /* nor one that comes and goes: empty instances are taken away */
-        point(run, &view->fact, row);
+        if (reach == NULL)
+            reach = decide_reach(run);
+        point(run, &view->fact, row, reach[r]);
     }
 }

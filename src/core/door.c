@@ -77,6 +77,8 @@ static void digest_action(struct core *c, const struct core_action *a)
         digest_str(c, a->node.mig_config);
         digest_str(c, a->node.pool);
         digest_str(c, a->node.annotation);
+        digest_str(c, a->node.pool_taint);
+        digest_u64(c, a->node.startup_taint);
         return;
     case CORE_ACTION_OWNER_PATCH:
         digest_u64(c, (uint64_t)a->owner.resource.kind);
@@ -199,6 +201,7 @@ static void action_own(struct core *c, struct core_action *a)
         a->node.plugin_config = keep(c, a->node.plugin_config);
         a->node.mig_config = keep(c, a->node.mig_config);
         a->node.pool = keep(c, a->node.pool);
+        a->node.pool_taint = keep(c, a->node.pool_taint);
         a->node.annotation = keep(c, a->node.annotation);
     } else if (a->kind == CORE_ACTION_OWNER_PATCH) {
         a->owner.pool = keep(c, a->owner.pool);
@@ -226,7 +229,7 @@ void core_issue(struct core *c, struct core_try *try, const struct core_request 
     digest_action(c, &a);
 }
 
-void core_eviction_add(struct core *c, uint16_t cluster, int64_t mono_ns)
+void core_eviction_add(struct core *c, const struct core_eviction *eviction)
 {
     uint32_t old = 0;
     while (old < c->eviction_count && c->evictions[old].mono_ns <= c->now.mono_ns - CORE_HOURS(1))
@@ -237,15 +240,15 @@ void core_eviction_add(struct core *c, uint16_t cluster, int64_t mono_ns)
     c->eviction_count++;
     c->evictions =
             vec_grow(c->evictions, &c->eviction_cap, c->eviction_count, sizeof(*c->evictions));
-    c->evictions[c->eviction_count - 1] =
-            (struct core_eviction){.mono_ns = mono_ns, .cluster = cluster};
+    c->evictions[c->eviction_count - 1] = *eviction;
 }
 
 /* An eviction counts once the API took it, or may have: a refused one disrupted nobody. */
 static void eviction_count(struct core *c, const struct core_op *op)
 {
+    const struct core_eviction e = {c->now.mono_ns, 1, op->cluster};
     if (op->kind == CORE_ACTION_POD_EVICT)
-        core_eviction_add(c, op->cluster, c->now.mono_ns);
+        core_eviction_add(c, &e);
 }
 
 void core_op_answer(struct core *c, const struct core_outcome_fact *outcome)
@@ -371,8 +374,10 @@ enum core_try_state core_try_poll(struct core *c, struct core_try *try, uint64_t
     case CORE_OP_FREE:
         assert(op->state != CORE_OP_FREE);
     }
-    if (now >= until)
+    if (now >= until) {
+        try->unseen += op->state == CORE_OP_DONE;
         return try_again(c, try, now);
+    }
     core_wake(c, until);
     return CORE_TRY_WAIT;
 }

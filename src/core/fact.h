@@ -51,6 +51,8 @@ enum core_fact_kind {
     CORE_FACT_APPROVAL,
     CORE_FACT_OUTCOME,
     CORE_FACT_SOLUTION,
+    CORE_FACT_HISTORY,
+    CORE_FACT_EVICTED,
     CORE_FACT_COUNT
 };
 
@@ -97,11 +99,16 @@ struct core_node_fact {
     bool excluded;      /* its labels do not match the policy's node selector (the world, which
                            sees all labels, evaluates it) */
     struct str foreign; /* another owner of its partitioning ("DRA driver", ...), "" when none */
+    struct str keeps;   /* what keeps an empty node from going, for people; "" = nothing */
     struct str plugin_config; /* label nvidia.com/device-plugin.config, "" when unset */
     struct str mig_config;    /* label nvidia.com/mig.config */
     struct str mig_state;     /* label nvidia.com/mig.config.state */
     struct str pool;          /* our pool label, "" when unset */
-    struct str annotation;    /* our rollout annotation, "" when unset */
+    struct str pool_taint;    /* our pool taint's value, "" when it is not there */
+    bool startup_taint;       /* our start-up taint is there */
+    /* Who does not tolerate that taint and has to run there: "" = nobody, so it may be set. */
+    struct str pool_taint_refused, startup_taint_refused;
+    struct str annotation; /* our rollout annotation, "" when unset */
     int64_t created_wall_ns;
     uint32_t allocatable_count;
     struct core_resource_count allocatable[CORE_RESOURCES_MAX];
@@ -152,7 +159,15 @@ struct core_owner_fact {
     struct model_resource resource; /* what the template asks for now */
     struct str pool;                /* the template's pool selector, "" when none */
     struct str foreign; /* "Kueue", "another schedulerName", ... : left alone; "" when ours */
+    struct str fixed; /* a quota on what it asks for, ...: its pods may be moved, its template must
+                       * go on asking for the same; "" when free */
 };
+
+/* May the owner's template be pointed at another resource or model? */
+static inline bool core_owner_pointable(const struct core_owner_fact *owner)
+{
+    return owner->foreign.len == 0 && owner->fixed.len == 0;
+}
 
 /* One key of one of our ConfigMaps.  A deleted key comes as CORE_FACT_CONFIG with present=false. */
 enum core_config_map { CORE_CONFIG_PLUGIN, CORE_CONFIG_MIG, CORE_CONFIG_COUNT };
@@ -206,6 +221,26 @@ struct core_outcome_fact {
     int64_t retry_after_ns;
 };
 
+/* What an earlier core had learned of an owner (core_history_get()), kept by the world.  It counts
+ * where it says more than what this core knows of the owner, and then instead of that. */
+struct core_history_fact {
+    uint64_t owner;
+    struct str digest; /* usage_digest_format() */
+    uint64_t readings;
+    uint32_t error_permille; /* the rest: struct usage_trust */
+    int64_t exclusive_wall_ns, attributed_wall_ns;
+};
+
+/* What controllers before this one asked to evict, from the record that they wrote before they
+ * asked: `count` pods, `age_ns` before this fact was observed.  Ages, since clocks differ.  Count 0
+ * says how far back the record goes; for the time before it the core guesses from the pods.  Such
+ * facts come with the first lists, or not at all. */
+enum { CORE_EVICTED_MAX = 100000 };
+struct core_evicted_fact {
+    int64_t age_ns;
+    uint32_t count; /* 0..CORE_EVICTED_MAX */
+};
+
 /* Windows expanded by the world from the policy's crons, [start, end) wall time.  They follow the
  * policy's fact, which withdraws those of the policy before it. */
 struct core_window_fact {
@@ -233,6 +268,8 @@ struct core_fact {
         uint64_t approval; /* digest of a plan: evidence "plan" of what was proposed; holds for a
                               day from observed_wall_ns, or until the plan's facts change */
         struct core_outcome_fact outcome;
+        struct core_history_fact history;
+        struct core_evicted_fact evicted;
         struct {
             uint64_t action;
             const struct place_solution *solution;

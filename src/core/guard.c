@@ -45,8 +45,9 @@ uint32_t core_evictions_in_hour(const struct core *c, uint16_t cluster)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < c->eviction_count; i++) {
-        n += c->evictions[i].cluster == cluster &&
-             c->evictions[i].mono_ns > c->now.mono_ns - CORE_HOURS(1);
+        const struct core_eviction *e = &c->evictions[i];
+        if (e->cluster == cluster && e->mono_ns > c->now.mono_ns - CORE_HOURS(1))
+            n += num_min_u32(e->count, UINT32_MAX / 2 - num_min_u32(n, UINT32_MAX / 2));
     }
     for (uint32_t i = 0; i < c->op_count; i++) {
         n += c->ops[i].state == CORE_OP_SENT && c->ops[i].kind == CORE_ACTION_POD_EVICT &&
@@ -71,29 +72,44 @@ static int64_t newest_pod(const struct core_picture *pic, uint16_t cluster)
     return newest;
 }
 
-/* What a controller before us may have evicted in the hour that ends now.  Whom it evicted is not
- * written anywhere, but each of them is going away still, or not made anew yet, or was made anew
- * within the hour: those are counted as if all had been evicted.  Our clock may be wrong: ages are
- * taken from the newest pod. */
+void core_evicted(struct core *c, uint16_t cluster, const struct core_evicted_fact *fact)
+{
+    int64_t age_ns = num_min_i64(num_max_i64(fact->age_ns, 0), CORE_HOURS(1));
+    const struct core_eviction e = {
+            c->now.mono_ns - age_ns, num_min_u32(fact->count, CORE_EVICTED_MAX), cluster};
+    if (e.count > 0) {
+        core_eviction_add(c, &e);
+    } else {
+        c->evictions_since_ns[cluster] = num_max_i64(c->evictions_since_ns[cluster], age_ns);
+    }
+}
+
+/* What a controller before us may have evicted in the hour that ends now, before the record that it
+ * left begins: each such pod is going away still, or not made anew yet, or was made anew within the
+ * hour.  Those are counted as if all had been evicted; one that was evicted twice counts once.  Our
+ * clock may be wrong: ages are taken from the newest pod. */
 static void take_over(struct core *c, uint16_t cluster)
 {
     const struct core_picture *pic = core_pic(c);
     int64_t newest = newest_pod(pic, cluster);
+    struct core_eviction e = {c->now.mono_ns, 1, cluster};
     for (uint32_t i = 0; i < pic->pod_count; i++) {
         const struct core_pod_fact *p = &pic->pods[i].fact;
         if (!pic->pods[i].live || p->cluster != cluster || p->owner == 0)
             continue;
-        if (p->phase == CORE_POD_TERMINATING) {
-            core_eviction_add(c, cluster, c->now.mono_ns);
-        } else if (older_by(newest, p) < CORE_HOURS(1)) {
-            core_eviction_add(c, cluster, c->now.mono_ns - older_by(newest, p));
-        }
+        bool going = p->phase == CORE_POD_TERMINATING;
+        int64_t age_ns = older_by(newest, p);
+        e.mono_ns = c->now.mono_ns - (going ? 0 : age_ns);
+        if (going || (age_ns >= c->evictions_since_ns[cluster] && age_ns < CORE_HOURS(1)))
+            core_eviction_add(c, &e);
     }
+    e.mono_ns = c->now.mono_ns;
     for (uint32_t i = 0; i < pic->owner_count; i++) {
         const struct core_owner_view *o = &pic->owners[i];
         uint32_t there = o->running_count + o->pending_count;
-        for (uint32_t n = there; o->live && o->fact.cluster == cluster && n < o->fact.replicas; n++)
-            core_eviction_add(c, cluster, c->now.mono_ns);
+        e.count = o->fact.replicas > there ? o->fact.replicas - there : 0;
+        if (o->live && o->fact.cluster == cluster && e.count > 0)
+            core_eviction_add(c, &e);
     }
 }
 
@@ -104,7 +120,8 @@ void core_evictions_take_over(struct core *c)
         if (c->evictions_known[cluster] || !sync[CORE_SOURCE_PODS] || !sync[CORE_SOURCE_OWNERS])
             continue;
         c->evictions_known[cluster] = true;
-        take_over(c, cluster);
+        if (c->evictions_since_ns[cluster] < CORE_HOURS(1))
+            take_over(c, cluster);
     }
 }
 
@@ -208,6 +225,7 @@ enum model_technique core_change_technique(enum core_change change)
     case CORE_CHANGE_HOLD:
     case CORE_CHANGE_RELEASE:
     case CORE_CHANGE_OWNER_POINT:
+    case CORE_CHANGE_TAINT:
     case CORE_CHANGE_COUNT:
         break;
     }
@@ -254,7 +272,45 @@ static enum core_reason guard_node_is_ours(
         return CORE_REASON_GUARD_SELECTOR;
     if (core_cordon_is_foreign(f) && on(c, CORE_REASON_GUARD_OWNER_MARK, strict))
         return CORE_REASON_GUARD_OWNER_MARK;
+    if (r->plan.kind == CORE_PLAN_RETIRE && f->keeps.len > 0 &&
+            on(c, CORE_REASON_GUARD_KEPT, strict))
+        return CORE_REASON_GUARD_KEPT;
     return CORE_REASON_NONE;
+}
+
+/* A label that was there says neither what it said nor what it is to say. */
+static bool label_moved(struct str now, const char *from, const char *to)
+{
+    return now.len > 0 && from[0] != 0 && !str_eq_c(now, from) && !str_eq_c(now, to);
+}
+
+enum core_reason core_guard_hand(const struct core *c, uint32_t node, const struct core_rollout *r)
+{
+    const struct core_node_fact *f = &core_pic(c)->nodes[node].fact;
+    bool changes = r->plan.kind == CORE_PLAN_CONFIG || r->plan.kind == CORE_PLAN_RETIRE;
+    if (r->direction != CORE_DIRECTION_FORWARD || !changes || r->reason == CORE_REASON_RESTORE)
+        return CORE_REASON_NONE;
+    bool moved = label_moved(f->mig_config, r->from.mig_key, r->to.mig_key) ||
+                 label_moved(f->plugin_config, r->from.plugin_key, r->to.plugin_key);
+    if ((f->foreign.len > 0 || moved) && on(c, CORE_REASON_GUARD_FOREIGN, false))
+        return CORE_REASON_GUARD_FOREIGN;
+    if (!r->claimed && core_cordon_is_foreign(f) && on(c, CORE_REASON_GUARD_OWNER_MARK, false))
+        return CORE_REASON_GUARD_OWNER_MARK;
+    return CORE_REASON_NONE;
+}
+
+/* Changes of others on this cluster's nodes or keys undo ours: nothing is begun for a while. */
+static enum core_reason guard_fight(
+        const struct core *c, uint16_t cluster, const struct core_rollout *r, struct core_why *why)
+{
+    const struct core_hand *hand = &c->hands[cluster];
+    bool writes = r->plan.plugin_changes || r->plan.mig_changes;
+    if (!writes || r->intent.urgent || r->reason == CORE_REASON_RESTORE ||
+            c->now.mono_ns >= hand->until_mono_ns)
+        return CORE_REASON_NONE;
+    core_why_add(why, "changes_set_back", hand->count);
+    core_why_add(why, "again_in_ns", hand->until_mono_ns - c->now.mono_ns);
+    return CORE_REASON_GUARD_FOREIGN;
 }
 
 static enum core_reason guard_demand(
@@ -343,6 +399,8 @@ enum core_reason core_guard_claim(const struct core *c, uint32_t node, const str
     }
     if (no == CORE_REASON_NONE)
         no = guard_node_is_ours(c, node, r, strict);
+    if (no == CORE_REASON_NONE)
+        no = guard_fight(c, cluster, r, why);
     if (no == CORE_REASON_NONE)
         no = guard_caps(c, node, r, strict);
     if (no == CORE_REASON_NONE)
@@ -518,7 +576,7 @@ enum core_reason core_guard_owner(const struct core *c, uint32_t owner,
     }
     if (no != CORE_REASON_NONE)
         return no;
-    if (o->fact.foreign.len > 0 && on(c, CORE_REASON_GUARD_FOREIGN, strict))
+    if (!core_owner_pointable(&o->fact) && on(c, CORE_REASON_GUARD_FOREIGN, strict))
         return CORE_REASON_GUARD_FOREIGN;
     int64_t dwell = pic->policy->owner_dwell_ns;
     bool again = w->uid == o->fact.uid && w->begun_mono_ns != INT64_MIN &&

@@ -6,6 +6,7 @@
 #ifndef CORE_INTENT_H
 #define CORE_INTENT_H
 
+#include "base/buf.h"
 #include "core/action.h"
 #include "core/share.h"
 
@@ -19,7 +20,7 @@ enum { CORE_INTENT_LAYOUTS_MAX = CORE_GPUS_MAX, CORE_LAYOUT_TEXT_MAX = 96 };
 struct core_node_target {
     uint32_t replicas;     /* of whole GPUs: 1 = exclusive, 2.. = time-slicing */
     uint32_t mig_replicas; /* of every MIG instance: 1 = plain */
-    char pool[32];         /* pool label value, "" = none */
+    char pool[40];         /* pool label value, "" = none */
     bool retire;
     bool hold;
     bool mig;              /* any GPU in MIG mode */
@@ -62,6 +63,14 @@ struct core_decider *core_decider_free(struct core_decider *d);
 /* Every fact, after the picture took it in (digests learn from samples and incidents). */
 void core_decider_learn(struct core_decider *d, const struct core_picture *pic,
         const struct core_now *now, const struct core_fact *fact);
+
+/* core_history_get(). */
+bool core_decider_history(const struct core_decider *d, uint64_t owner, struct buf *text,
+        struct core_history_fact *ret_history);
+
+/* core_node_stays(), of a row of the picture. */
+bool core_decider_node_stays(const struct core_decider *d, const struct core_picture *pic,
+        uint32_t node, struct str *ret_pod, struct str *ret_why);
 
 struct core_decider_output {
     const struct core_intent *intents; /* in order of urgency; views until the next call */

@@ -62,6 +62,11 @@ static const char *const reason_texts[CORE_REASON_COUNT] = {
         [CORE_REASON_GUARD_OWNER_MARK] = "the cordon is not ours, so it is not ours to lift",
         [CORE_REASON_GUARD_ROOM] = "its pods would fit nowhere else",
         [CORE_REASON_GUARD_TRAINING] = "training and multi-GPU work keeps whole GPUs",
+        [CORE_REASON_POLICY] = "the policy asks for it",
+        [CORE_REASON_CONFIGURED] = "the node is configured",
+        [CORE_REASON_GUARD_TAINT] =
+                "somebody who has to run on the node does not tolerate the taint",
+        [CORE_REASON_GUARD_KEPT] = "something else on the node would keep it from going",
         [CORE_REASON_GUARD_SOLUTION] = "the cluster moved on since the solution was computed",
         [CORE_REASON_CHECK_TWO_PLANS] = "two plans hold one node",
         [CORE_REASON_CHECK_NO_RECORD] = "a node was written without its record",
@@ -131,6 +136,7 @@ const char *core_change_name(enum core_change c)
             [CORE_CHANGE_OWNER_POINT] = "owner-point",
             [CORE_CHANGE_POD_MOVE] = "pod-move",
             [CORE_CHANGE_POD_ASSIGN] = "pod-assign",
+            [CORE_CHANGE_TAINT] = "taint",
     };
     assert((unsigned)c < CORE_CHANGE_COUNT);
     return names[c];

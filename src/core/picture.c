@@ -197,20 +197,25 @@ static void pod_link(struct core_picture *pic, uint32_t row)
 /* ---- objects ---- */
 
 /* Where the strings of a fact lie, so that copying and freeing cannot miss one. */
+enum { STRINGS_MAX = 12 }; /* of a fact */
+
 struct string_fields {
     size_t size; /* of the fact */
     uint32_t count;
-    size_t offset[8];
+    size_t offset[STRINGS_MAX];
 };
 
 static const struct string_fields NODE_STRINGS = {
         .size = sizeof(struct core_node_fact),
-        .count = 8,
+        .count = 12,
         .offset = {offsetof(struct core_node_fact, name), offsetof(struct core_node_fact, region),
-                offsetof(struct core_node_fact, foreign),
+                offsetof(struct core_node_fact, foreign), offsetof(struct core_node_fact, keeps),
                 offsetof(struct core_node_fact, plugin_config),
                 offsetof(struct core_node_fact, mig_config),
                 offsetof(struct core_node_fact, mig_state), offsetof(struct core_node_fact, pool),
+                offsetof(struct core_node_fact, pool_taint),
+                offsetof(struct core_node_fact, pool_taint_refused),
+                offsetof(struct core_node_fact, startup_taint_refused),
                 offsetof(struct core_node_fact, annotation)},
 };
 static const struct string_fields POD_STRINGS = {
@@ -220,9 +225,9 @@ static const struct string_fields POD_STRINGS = {
 };
 static const struct string_fields OWNER_STRINGS = {
         .size = sizeof(struct core_owner_fact),
-        .count = 3,
+        .count = 4,
         .offset = {offsetof(struct core_owner_fact, name), offsetof(struct core_owner_fact, pool),
-                offsetof(struct core_owner_fact, foreign)},
+                offsetof(struct core_owner_fact, foreign), offsetof(struct core_owner_fact, fixed)},
 };
 static const struct string_fields OFFER_STRINGS = {
         .size = sizeof(struct model_offer),
@@ -239,7 +244,7 @@ static struct str *string_at(void *fact, const struct string_fields *f, uint32_t
 /* *dst = *src, with dst owning copies of the strings. */
 static void fact_own(void *dst, const void *src, const struct string_fields *f)
 {
-    struct str owned[8];
+    struct str owned[STRINGS_MAX];
     for (uint32_t i = 0; i < f->count; i++) {
         owned[i] = *string_at(dst, f, i);
         str_own(&owned[i], *(const struct str *)(const void *)((const char *)src + f->offset[i]));
@@ -679,6 +684,8 @@ static uint64_t fact_uid(const struct core_fact *fact, uint16_t *ret_cluster)
     case CORE_FACT_APPROVAL:
     case CORE_FACT_OUTCOME:
     case CORE_FACT_SOLUTION:
+    case CORE_FACT_HISTORY:
+    case CORE_FACT_EVICTED:
     case CORE_FACT_COUNT:
         break;
     }
@@ -722,6 +729,8 @@ bool core_picture_take(
     case CORE_FACT_APPROVAL:
     case CORE_FACT_OUTCOME:
     case CORE_FACT_SOLUTION:
+    case CORE_FACT_HISTORY:
+    case CORE_FACT_EVICTED:
         return true; /* not kept here: for the decider and the rollouts */
     case CORE_FACT_COUNT:
         break;

@@ -11,7 +11,7 @@
 #include "core/picture.h"
 #include "core/rollout.h"
 
-enum { CORE_PLAN_STEPS_MAX = 16, CORE_KEY_MAX = 64, CORE_POOL_MAX = 32 };
+enum { CORE_PLAN_STEPS_MAX = 16, CORE_KEY_MAX = 64, CORE_POOL_MAX = 40 };
 
 /* A node's configuration, as it is or as it should be. */
 struct core_setup {

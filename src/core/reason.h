@@ -27,6 +27,8 @@
     X(NODE_GONE, "node-gone")                                                                      \
     X(OWNER_MUST_ACT, "owner-must-act")                                                            \
     X(COLLECT, "collect-old-key")                                                                  \
+    X(POLICY, "policy")                                                                            \
+    X(CONFIGURED, "node-configured")                                                               \
     /* guards */                                                                                   \
     X(GUARD_SYNC, "guard-sync") /* a source is not complete */                                     \
     X(GUARD_SUSPENDED, "guard-suspended")                                                          \
@@ -56,6 +58,8 @@
     X(GUARD_ROOM, "guard-room")             /* its pods would fit nowhere */                       \
     X(GUARD_TRAINING, "guard-training")     /* whole GPUs for training, multi-GPU */               \
     X(GUARD_SOLUTION, "guard-solution")     /* the world moved on since the solve */               \
+    X(GUARD_KEPT, "guard-node-kept")        /* empty of GPU pods it would stay all the same */     \
+    X(GUARD_TAINT, "guard-taint")           /* NVIDIA's own pods could not come back */            \
     /* checks */                                                                                   \
     X(CHECK_TWO_PLANS, "check-two-plans-on-a-node")                                                \
     X(CHECK_NO_RECORD, "check-action-without-record")                                              \

@@ -27,7 +27,7 @@ enum {
  * name and value pairs, as given on the command line. */
 struct core_recording_header {
     uint64_t seed; /* of core_options */
-    int64_t decide_every_ns, propagation_ns;
+    int64_t decide_every_ns, propagation_ns, parts_timeout_ns;
     uint32_t solve_iterations;
     uint32_t source_count;
     const struct core_recording_source {

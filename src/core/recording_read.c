@@ -409,6 +409,8 @@ int core_recording_header_parse(struct arena *a, struct str line,
         rc = read_i64(&r, keys[2], doc_get(d, keys[2]), &h.decide_every_ns);
     if (rc == 0)
         rc = read_i64(&r, keys[3], doc_get(d, keys[3]), &h.propagation_ns);
+    if (rc == 0 && doc_get(d, "parts_timeout_ns") != NULL)
+        rc = read_i64(&r, "parts_timeout_ns", doc_get(d, "parts_timeout_ns"), &h.parts_timeout_ns);
     if (rc == 0)
         rc = read_u64(&r, keys[4], doc_get(d, keys[4]), UINT32_MAX, &iterations);
     if (rc < 0)

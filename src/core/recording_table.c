@@ -18,6 +18,8 @@ const char *const core_recording_kinds[CORE_FACT_COUNT] = {
         [CORE_FACT_APPROVAL] = "approval",
         [CORE_FACT_OUTCOME] = "outcome",
         [CORE_FACT_SOLUTION] = "solution",
+        [CORE_FACT_HISTORY] = "history",
+        [CORE_FACT_EVICTED] = "evicted",
 };
 
 #define AT(member) offsetof(struct core_fact, member)
@@ -57,10 +59,15 @@ static const struct core_recording_field node_fields[] = {
         {"frozen", CORE_RECORDING_BOOL, AT(node.frozen), 0},
         {"excluded", CORE_RECORDING_BOOL, AT(node.excluded), 0},
         {"foreign", CORE_RECORDING_STR, AT(node.foreign), 0},
+        {"keeps", CORE_RECORDING_STR, AT(node.keeps), 0},
         {"plugin_config", CORE_RECORDING_STR, AT(node.plugin_config), 0},
         {"mig_config", CORE_RECORDING_STR, AT(node.mig_config), 0},
         {"mig_state", CORE_RECORDING_STR, AT(node.mig_state), 0},
         {"pool", CORE_RECORDING_STR, AT(node.pool), 0},
+        {"pool_taint", CORE_RECORDING_STR, AT(node.pool_taint), 0},
+        {"startup_taint", CORE_RECORDING_BOOL, AT(node.startup_taint), 0},
+        {"pool_taint_refused", CORE_RECORDING_STR, AT(node.pool_taint_refused), 0},
+        {"startup_taint_refused", CORE_RECORDING_STR, AT(node.startup_taint_refused), 0},
         {"annotation", CORE_RECORDING_STR, AT(node.annotation), 0},
         {"created_wall_ns", CORE_RECORDING_I64, AT(node.created_wall_ns), 0},
         {"allocatable", CORE_RECORDING_ALLOCATABLE, AT(node), 0},
@@ -103,6 +110,7 @@ static const struct core_recording_field owner_fields[] = {
         {"resource", CORE_RECORDING_RESOURCE, AT(owner.resource), 0},
         {"pool", CORE_RECORDING_STR, AT(owner.pool), 0},
         {"foreign", CORE_RECORDING_STR, AT(owner.foreign), 0},
+        {"fixed", CORE_RECORDING_STR, AT(owner.fixed), 0},
         {0},
 };
 
@@ -168,6 +176,22 @@ static const struct core_recording_field solution_fields[] = {
         {0},
 };
 
+static const struct core_recording_field history_fields[] = {
+        {"owner", CORE_RECORDING_U64, AT(history.owner), 0},
+        {"digest", CORE_RECORDING_STR, AT(history.digest), 0},
+        {"readings", CORE_RECORDING_U64, AT(history.readings), 0},
+        {"error_permille", CORE_RECORDING_U32, AT(history.error_permille), 1000},
+        {"exclusive_wall_ns", CORE_RECORDING_I64, AT(history.exclusive_wall_ns), 0},
+        {"attributed_wall_ns", CORE_RECORDING_I64, AT(history.attributed_wall_ns), 0},
+        {0},
+};
+
+static const struct core_recording_field evicted_fields[] = {
+        {"age_ns", CORE_RECORDING_I64, AT(evicted.age_ns), 0},
+        {"count", CORE_RECORDING_U32, AT(evicted.count), CORE_EVICTED_MAX},
+        {0},
+};
+
 const struct core_recording_field *const core_recording_fields[CORE_FACT_COUNT] = {
         [CORE_FACT_SYNC] = sync_fields,
         [CORE_FACT_GONE] = gone_fields,
@@ -182,4 +206,6 @@ const struct core_recording_field *const core_recording_fields[CORE_FACT_COUNT] 
         [CORE_FACT_APPROVAL] = approval_fields,
         [CORE_FACT_OUTCOME] = outcome_fields,
         [CORE_FACT_SOLUTION] = solution_fields,
+        [CORE_FACT_HISTORY] = history_fields,
+        [CORE_FACT_EVICTED] = evicted_fields,
 };

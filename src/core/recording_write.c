@@ -199,6 +199,8 @@ void core_recording_header_write(const struct core_recording_header *h, struct b
     jw_kv_u64(&w, "seed", h->seed);
     jw_kv_i64(&w, "decide_every_ns", h->decide_every_ns);
     jw_kv_i64(&w, "propagation_ns", h->propagation_ns);
+    if (h->parts_timeout_ns != 0)
+        jw_kv_i64(&w, "parts_timeout_ns", h->parts_timeout_ns);
     jw_kv_u64(&w, "solve_iterations", h->solve_iterations);
     jw_key(&w, "source");
     jw_object(&w);

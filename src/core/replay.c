@@ -30,6 +30,7 @@ struct core_replay *core_replay_new(const struct core_recording_header *header)
             .seed = header->seed,
             .decide_every_ns = header->decide_every_ns,
             .propagation_ns = header->propagation_ns,
+            .parts_timeout_ns = header->parts_timeout_ns,
             .solve_iterations = header->solve_iterations,
     };
     r->core = core_new(&r->options);

@@ -11,6 +11,7 @@
 /* TUNING: after a change that ended badly the node is left alone this long, doubling. */
 static const int64_t RETRY_FIRST_NS = CORE_MINUTES(10);
 static const int64_t RETRY_MAX_NS = CORE_HOURS(6);
+enum { HANDS_MAX = 3 }; /* changes set back by somebody before none is begun for RETRY_FIRST_NS */
 static const int64_t HOLD_NS = CORE_HOURS(6);           /* a hold that nobody renews is lifted */
 static const int64_t WINDOW_WAIT_NS = CORE_MINUTES(10); /* of a node that is closed and empty */
 
@@ -253,6 +254,7 @@ static void rollout_prepare(
     next->uncordons = ours || next->plan.cordons;
     next->wrote = ours;
     next->claimed = false;
+    next->taken = 0;
     next->found_annotation = str_hash(f->annotation, 0);
     next->content_id = core_digest_node(c, node, next);
     next->plan_id = prng_mix(next->content_id, (uint64_t)c->now.wall_ns);
@@ -356,6 +358,21 @@ static void back_off(struct core *c, struct core_rollout *r)
     r->retry_mono_ns = c->now.mono_ns + num_min_i64(RETRY_FIRST_NS << shift, RETRY_MAX_NS);
 }
 
+/* Who sets back what we write would set back the next change too: after some, none is begun for a
+ * while.  Keys are for all nodes, so one that does not stay is enough. */
+static void note_hand(struct core *c, const struct core_rollout *r)
+{
+    struct core_hand *hand = &c->hands[r->intent.cluster];
+    enum core_step_kind step = core_rollout_step(r);
+    bool key = step == CORE_STEP_PUBLISH_PLUGIN || step == CORE_STEP_PUBLISH_MIG ||
+               (step == CORE_STEP_PROPAGATE && r->taken > 0);
+    hand->count = key ? num_max_u32(hand->count + 1, HANDS_MAX) : hand->count + 1;
+    if (hand->count < HANDS_MAX)
+        return;
+    int64_t wait = RETRY_FIRST_NS << num_min_u32(hand->count - HANDS_MAX, 8);
+    hand->until_mono_ns = c->now.mono_ns + num_min_i64(wait, RETRY_MAX_NS);
+}
+
 static bool restores(const struct core_rollout *r)
 {
     return r->direction == CORE_DIRECTION_FORWARD && r->reason == CORE_REASON_RESTORE;
@@ -423,6 +440,8 @@ void core_rollout_turn(struct core *c, uint32_t node, enum core_reason why)
     struct core_rollout *r = &c->rollouts[node];
     if (r->direction == CORE_DIRECTION_FORWARD)
         back_off(c, r);
+    if (r->direction == CORE_DIRECTION_FORWARD && why == CORE_REASON_GUARD_FOREIGN)
+        note_hand(c, r);
     if (!r->wrote) {
         core_rollout_log(c, node, CORE_VERDICT_UNDONE, why, NULL);
         if (restores(r)) {
@@ -445,6 +464,8 @@ static void finish(struct core *c, uint32_t node)
     if (r->direction == CORE_DIRECTION_FORWARD) {
         core_rollout_log(c, node, CORE_VERDICT_DONE, r->reason, NULL);
         core_approval_spend(c, r->content_id);
+        if (r->plan.kind == CORE_PLAN_CONFIG)
+            c->hands[r->intent.cluster] = (struct core_hand){0};
         r->tries = 0;
         r->retry_mono_ns = 0;
         r->held = r->plan.kind == CORE_PLAN_HOLD;

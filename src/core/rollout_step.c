@@ -35,6 +35,9 @@ static const int64_t GUARD_POLL_NS = CORE_SECONDS(30);
  * allocatable counts decide. */
 static const int64_t MIG_STARTED_NS = CORE_SECONDS(90);
 
+/* What was set back so often, seen before or not, is not written again. */
+enum { TAKEN_MAX = 3 };
+
 /* ---- small questions ---- */
 
 static const struct core_node_view *view_of(const struct core *c, uint32_t node)
@@ -67,6 +70,10 @@ static int64_t deadline_of(const struct core *c, uint32_t node, const struct cor
                 p != NULL && p->drain_timeout_ns > 0 ? p->drain_timeout_ns : DRAIN_DEFAULT_NS;
         return since + drain + (step == CORE_STEP_WAIT_EMPTY ? DRAIN_SETTLE_NS : 0);
     }
+    bool parts = step == CORE_STEP_WAIT_MIG_STARTED || step == CORE_STEP_WAIT_MIG_DONE ||
+                 step == CORE_STEP_WAIT_ALLOCATABLE;
+    if (parts && c->options.parts_timeout_ns > 0)
+        return since + c->options.parts_timeout_ns;
     return step_deadline_ns[step] == 0 ? INT64_MAX : since + step_deadline_ns[step];
 }
 
@@ -117,6 +124,16 @@ static void issue(struct core *c, struct core_rollout *r, const struct core_acti
     core_issue(c, &r->try, &request);
 }
 
+/* Accepted again and again, and never there: somebody writes the opposite.  The way back is tried
+ * as long as any write. */
+static bool set_back(const struct core_rollout *r, enum core_reason *ret_reason)
+{
+    if (r->direction != CORE_DIRECTION_FORWARD || r->try.unseen < TAKEN_MAX)
+        return false;
+    *ret_reason = CORE_REASON_GUARD_FOREIGN;
+    return true;
+}
+
 /* Writes to the node until the effect is seen. */
 static enum core_step_result write_node(struct core *c, uint32_t node, bool seen,
         const struct core_action *patch, enum core_reason *ret_reason)
@@ -126,8 +143,12 @@ static enum core_step_result write_node(struct core *c, uint32_t node, bool seen
         return core_try_settle(c, &r->try) ? CORE_STEP_DONE : CORE_STEP_WAIT;
     if (c->options.plant_bug[CORE_REASON_CHECK_TWO_OPEN])
         r->try.op = CORE_NO_INDEX; /* the planted bug: forgets what is open */
+    if (c->taints[node].try.op != CORE_NO_INDEX)
+        return CORE_STEP_WAIT; /* our write of its taints is under way */
     switch (core_try_poll(c, &r->try, view_of(c, node)->version)) {
     case CORE_TRY_GO:
+        if (set_back(r, ret_reason))
+            return CORE_STEP_FAIL;
         if (!may_write(c, node, r))
             return CORE_STEP_WAIT;
         r->wrote = true;
@@ -161,7 +182,11 @@ static enum core_step_result put_key(struct core *c, uint32_t node, enum core_co
         *ret_reason = CORE_REASON_VERIFY_FAILED;
         return CORE_STEP_FAIL;
     }
-    if (state == CORE_TRY_WAIT || !may_write(c, node, r))
+    if (state == CORE_TRY_WAIT)
+        return CORE_STEP_WAIT;
+    if (set_back(r, ret_reason))
+        return CORE_STEP_FAIL;
+    if (!may_write(c, node, r))
         return CORE_STEP_WAIT;
     struct buf text = BUF_INIT(1 << 16);
     int rc = 0;
@@ -219,7 +244,7 @@ static enum core_step_result publish_mig(
     return put_key(c, node, CORE_CONFIG_MIG, &r->to, ret_reason);
 }
 
-static enum core_step_result propagate(struct core *c, uint32_t node)
+static enum core_step_result propagate(struct core *c, uint32_t node, enum core_reason *ret_reason)
 {
     struct core_rollout *r = &c->rollouts[node];
     int64_t ready = INT64_MIN;
@@ -229,6 +254,10 @@ static enum core_step_result propagate(struct core *c, uint32_t node)
         if (key[0] == 0 || !(plugin ? r->plan.plugin_changes : r->plan.mig_changes))
             continue;
         const struct core_config_view *v = key_view(c, node, (enum core_config_map)map, key);
+        if (v == NULL && ++r->taken >= TAKEN_MAX) {
+            *ret_reason = CORE_REASON_GUARD_FOREIGN;
+            return CORE_STEP_FAIL;
+        }
         if (v == NULL)
             return CORE_STEP_BACK; /* somebody took it away: publish it again */
         ready = num_max_i64(ready, v->observed_mono_ns + c->options.propagation_ns);
@@ -341,13 +370,31 @@ static enum core_step_result set_label(
     return write_node(c, node, str_eq_c(now, want), &patch, ret_reason);
 }
 
+/* A label that this rollout wrote, and saw, says something else now: what is waited for follows the
+ * labels. */
+static bool label_lost(const struct core *c, uint32_t node)
+{
+    const struct core_rollout *r = &c->rollouts[node];
+    const struct core_node_fact *f = &view_of(c, node)->fact;
+    enum core_step_kind step = core_rollout_step(r);
+    bool plugin = step == CORE_STEP_WAIT_ALLOCATABLE && r->plan.plugin_changes;
+    bool waits = step == CORE_STEP_WAIT_ALLOCATABLE || step == CORE_STEP_WAIT_MIG_STARTED ||
+                 step == CORE_STEP_WAIT_MIG_DONE;
+    return r->direction == CORE_DIRECTION_FORWARD && waits &&
+           ((r->plan.mig_changes && !str_eq_c(f->mig_config, r->to.mig_key)) ||
+                   (plugin && !str_eq_c(f->plugin_config, r->to.plugin_key)));
+}
+
 static enum core_step_result wait_mig_started(struct core *c, uint32_t node)
 {
     struct core_rollout *r = &c->rollouts[node];
     const struct core_node_fact *f = &view_of(c, node)->fact;
     if (str_eq_c(f->mig_state, "pending") || str_eq_c(f->mig_state, "rebooting"))
         return CORE_STEP_DONE;
-    int64_t believed = r->step_since_mono_ns + MIG_STARTED_NS;
+    int64_t patience = c->options.parts_timeout_ns > 0
+                               ? num_min_i64(MIG_STARTED_NS, c->options.parts_timeout_ns / 2)
+                               : MIG_STARTED_NS;
+    int64_t believed = r->step_since_mono_ns + patience;
     bool answered = str_eq_c(f->mig_state, "success") || str_eq_c(f->mig_state, "failed");
     if (answered && c->now.mono_ns >= believed)
         return CORE_STEP_DONE;
@@ -446,7 +493,7 @@ static enum core_step_result run(struct core *c, uint32_t node, enum core_reason
     case CORE_STEP_PUBLISH_MIG:
         return publish_mig(c, node, ret_reason);
     case CORE_STEP_PROPAGATE:
-        return propagate(c, node);
+        return propagate(c, node, ret_reason);
     case CORE_STEP_CLAIM:
         return claim(c, node, ret_reason);
     case CORE_STEP_EVICT:
@@ -484,6 +531,13 @@ enum core_step_result core_step_run(struct core *c, uint32_t node, enum core_rea
     struct core_rollout *r = &c->rollouts[node];
     if (!sources_complete(c, node) && !c->options.plant_bug[CORE_REASON_GUARD_SYNC])
         return CORE_STEP_WAIT;
+    enum core_reason hand = core_guard_hand(c, node, r);
+    if (hand == CORE_REASON_NONE && label_lost(c, node))
+        hand = CORE_REASON_GUARD_FOREIGN;
+    if (hand != CORE_REASON_NONE && core_rollout_step(r) != CORE_STEP_RELEASE) {
+        *ret_reason = hand;
+        return CORE_STEP_FAIL;
+    }
     enum core_step_result result = run(c, node, ret_reason);
     if (result != CORE_STEP_WAIT)
         return result;

@@ -2,9 +2,10 @@
 #include "ctl/act.h"
 
 #include "base/arena.h"
-#include "base/json.h"
 #include "base/num.h"
+#include "ctl/act_body.h"
 #include "ctl/names.h"
+#include "ctl/taint.h"
 #include "kube/write.h"
 #include "nvidia/mig_parted.h"
 #include "os/log.h"
@@ -15,7 +16,6 @@
 #include <string.h>
 
 enum {
-    BODY_MAX = 2 << 20,
     PATH_MAX_BYTES = 1024,
     VERSION_MAX = 32,
     HTTP_NOT_FOUND = 404,
@@ -144,87 +144,12 @@ static void done(void *user, const struct kube_answer *kube)
 /* -- nodes --------------------------------------------------------------------------------------
  */
 
-static void put_text(struct json_writer *w, const char *key, struct str value)
+/* What is about to be asked, before any byte of it leaves: with the answer's line it says when an
+ * action was under way. */
+static void tell_asked(const struct flight *f, const char *level)
 {
-    jw_key(w, key);
-    if (value.len > 0) {
-        jw_str(w, value);
-    } else {
-        jw_null(w);
-    }
-}
-
-/* What the node's labels are, as CTL_ANNOTATION_ORIGINAL says it. */
-static void original_of(const struct ctl_node *n, struct buf *out)
-{
-    static const char *const labels[] = {
-            CTL_LABEL_PLUGIN_CONFIG, CTL_LABEL_MIG_CONFIG, CTL_LABEL_POOL};
-    struct json_writer w = JSON_WRITER(out, 0);
-    jw_object(&w);
-    for (unsigned i = 0; i < sizeof labels / sizeof labels[0]; i++)
-        jw_kv_str(&w, labels[i], ctl_labels_get(&n->labels, labels[i]));
-    jw_object_end(&w);
-}
-
-/* Our record goes on the node with the originals, and off it together with them when the labels are
- * what they were. */
-static void put_annotations(
-        struct json_writer *w, const struct core_action *a, const struct ctl_node *n)
-{
-    struct buf now = BUF_INIT(BODY_MAX);
-    jw_key(w, "annotations");
-    jw_object(w);
-    put_text(w, CTL_ANNOTATION_ROLLOUT, a->node.annotation);
-    if (n != NULL) {
-        struct str kept = ctl_labels_get(&n->annotations, CTL_ANNOTATION_ORIGINAL);
-        original_of(n, &now);
-        if (a->node.annotation.len > 0 && kept.len == 0) {
-            put_text(w, CTL_ANNOTATION_ORIGINAL, buf_str(&now));
-        } else if (a->node.annotation.len == 0 && str_eq(kept, buf_str(&now))) {
-            put_text(w, CTL_ANNOTATION_ORIGINAL, (struct str){0});
-        }
-    }
-    jw_object_end(w);
-    buf_clear(&now);
-}
-
-static void put_node(struct json_writer *w, const struct core_action *a,
-        const struct ctl_object *node, const struct ctl_node *seen)
-{
-    char version[VERSION_MAX];
-    uint32_t fields = a->node.fields;
-    (void)snprintf(version, sizeof version, "%llu", (unsigned long long)node->resource_version);
-    jw_object(w);
-    jw_key(w, "metadata");
-    jw_object(w);
-    jw_kv_str(w, "uid", node->uid);
-    jw_kv_cstr(w, "resourceVersion", version);
-    if ((fields & (CORE_PATCH_PLUGIN_CONFIG | CORE_PATCH_MIG_CONFIG | CORE_PATCH_POOL)) != 0) {
-        jw_key(w, "labels");
-        jw_object(w);
-        if ((fields & CORE_PATCH_PLUGIN_CONFIG) != 0)
-            put_text(w, CTL_LABEL_PLUGIN_CONFIG, a->node.plugin_config);
-        if ((fields & CORE_PATCH_MIG_CONFIG) != 0)
-            put_text(w, CTL_LABEL_MIG_CONFIG, a->node.mig_config);
-        if ((fields & CORE_PATCH_POOL) != 0)
-            put_text(w, CTL_LABEL_POOL, a->node.pool);
-        jw_object_end(w);
-    }
-    if ((fields & CORE_PATCH_ANNOTATION) != 0)
-        put_annotations(w, a, seen);
-    jw_object_end(w);
-    if ((fields & CORE_PATCH_CORDON) != 0) {
-        jw_key(w, "spec");
-        jw_object(w);
-        jw_key(w, "unschedulable");
-        if (a->node.cordon) {
-            jw_bool(w, true);
-        } else {
-            jw_null(w);
-        }
-        jw_object_end(w);
-    }
-    jw_object_end(w);
+    os_log_debug("act", "asked", OS_LOG_CSTR("action", core_action_name(f->kind)),
+            OS_LOG_CSTR("subject", f->subject), OS_LOG_CSTR("level", level));
 }
 
 /* Starts a patch; what cannot be started is refused. */
@@ -243,6 +168,26 @@ static void patch(struct flight *f, enum kube_patch kind, const char *path, stru
     }
 }
 
+static void patch_taints(
+        struct flight *f, const struct core_action *a, const struct ctl_object *node)
+{
+    const struct ctl_taints wanted = {a->node.pool_taint, a->node.startup_taint};
+    const struct ctl_node *seen = f->actor->o.node(f->actor->o.user, a->target);
+    char path[PATH_MAX_BYTES];
+    struct buf body = BUF_INIT(CTL_ACT_BODY_MAX);
+    (void)snprintf(path, sizeof path, "/api/v1/nodes/%.*s", STR_ARG(node->name));
+    if (seen == NULL || seen->version != node->resource_version) {
+        refuse(f, HTTP_CONFLICT, "its taints were decided on an older state of the node");
+    } else if (ctl_taint_patch(seen, &wanted, &body)) {
+        char level[CTL_ACT_LEVEL_MAX];
+        tell_asked(f, ctl_act_level(a, level));
+        patch(f, KUBE_PATCH_JSON, path, &body);
+    } else {
+        refuse(f, HTTP_CONFLICT, "its taints are as they should be");
+    }
+    buf_clear(&body);
+}
+
 static void patch_node(struct flight *f, const struct core_action *a)
 {
     struct ctl_object node;
@@ -256,10 +201,15 @@ static void patch_node(struct flight *f, const struct core_action *a)
         refuse(f, HTTP_CONFLICT, "it was decided on an older state of the node");
         return;
     }
-    struct buf body = BUF_INIT(BODY_MAX);
-    struct json_writer w = JSON_WRITER(&body, 0);
-    put_node(&w, a, &node, f->actor->o.node(f->actor->o.user, a->target));
+    if ((a->node.fields & CORE_PATCH_TAINTS) != 0) {
+        patch_taints(f, a, &node);
+        return;
+    }
+    struct buf body = BUF_INIT(CTL_ACT_BODY_MAX);
+    ctl_act_node_body(a, &node, f->actor->o.node(f->actor->o.user, a->target), &body);
     (void)snprintf(path, sizeof path, "/api/v1/nodes/%.*s", STR_ARG(node.name));
+    char level[CTL_ACT_LEVEL_MAX];
+    tell_asked(f, ctl_act_level(a, level));
     patch(f, KUBE_PATCH_MERGE, path, &body);
     buf_clear(&body);
 }
@@ -283,6 +233,7 @@ static void evict(struct flight *f, const struct core_action *a)
             .grace_seconds = -1,
             .done = done,
             .user = f};
+    tell_asked(f, "");
     if (kube_write_evict(f->actor->client, &eviction, &f->request, &e) < 0)
         refuse(f, HTTP_UNAVAILABLE, e.text);
 }
@@ -307,56 +258,10 @@ static bool map_path(struct flight *f, enum core_config_map map, char path[stati
 static void patch_key(struct flight *f, const char *path, struct str key, const struct str *text,
         struct str version)
 {
-    struct buf body = BUF_INIT(BODY_MAX);
-    struct json_writer w = JSON_WRITER(&body, 0);
-    jw_object(&w);
-    if (version.len > 0) {
-        jw_key(&w, "metadata");
-        jw_object(&w);
-        jw_kv_str(&w, "resourceVersion", version);
-        jw_object_end(&w);
-    }
-    jw_key(&w, "data");
-    jw_object(&w);
-    jw_key_str(&w, key);
-    if (text != NULL) {
-        jw_str(&w, *text);
-    } else {
-        jw_null(&w);
-    }
-    jw_object_end(&w);
-    jw_object_end(&w);
+    struct buf body = BUF_INIT(CTL_ACT_BODY_MAX);
+    ctl_act_key_body(key, text, version, &body);
     patch(f, KUBE_PATCH_MERGE, path, &body);
     buf_clear(&body);
-}
-
-/* The file with the flight's config put in or taken out; -ENOENT when nothing changes. */
-static int edit_mig_file(
-        const struct flight *f, struct str file, struct buf *out, struct err *reterr)
-{
-    struct arena *a = arena_new((size_t)64 << 20);
-    struct nvidia_mig_parted now = {0}, ours = {0};
-    int rc = file.len == 0 ? 0 : nvidia_mig_parted_parse(a, file, &now, NULL, reterr);
-    if (rc == 0 && !f->removes)
-        rc = nvidia_mig_parted_parse(a, buf_str(&f->text), &ours, NULL, reterr);
-    if (rc == 0) {
-        struct nvidia_mig_config *all = ARENA_ARRAY(a, struct nvidia_mig_config, now.count + 2);
-        uint32_t count = 0;
-        for (uint32_t i = 0; i < now.count; i++) {
-            if (!str_eq_c(now.configs[i].name, f->key))
-                all[count++] = now.configs[i];
-        }
-        bool was_there = count < now.count;
-        for (uint32_t i = 0; i < ours.count && i < 1; i++)
-            all[count++] = ours.configs[i];
-        if (f->removes && !was_there) {
-            rc = err_set(reterr, -ENOENT, "no config '%s'", f->key);
-        } else {
-            nvidia_mig_parted_emit(all, count, out);
-        }
-    }
-    (void)arena_free(a);
-    return rc;
 }
 
 static void got_mig_map(void *user, const struct kube_answer *kube)
@@ -382,7 +287,8 @@ static void got_mig_map(void *user, const struct kube_answer *kube)
     if (rc == 0) {
         struct str now =
                 kube_value_str(kube_value_get(kube_item_at(&item, "data"), CTL_MIG_CONFIG_KEY));
-        rc = edit_mig_file(f, now, &file, &e);
+        const struct str ours = buf_str(&f->text);
+        rc = ctl_act_mig_file(now, str_from(f->key), f->removes ? NULL : &ours, &file, &e);
     }
     if (rc < 0 || file.overflow) {
         refuse(f, rc == -ENOENT ? HTTP_NOT_FOUND : HTTP_UNPROCESSABLE,
@@ -406,6 +312,8 @@ static void change_config(struct flight *f, const struct core_action *a)
         refuse(f, HTTP_UNPROCESSABLE, "its key is no label value");
         return;
     }
+    char level[CTL_ACT_LEVEL_MAX];
+    tell_asked(f, ctl_act_level(a, level));
     if (a->config.map == CORE_CONFIG_PLUGIN) {
         patch_key(f, path, a->config.key, f->removes ? NULL : &a->config.text, (struct str){0});
         return;

@@ -3,6 +3,8 @@
 #define CTL_CONTROLLER_PRIV_H
 
 #include "ctl/controller.h"
+#include "ctl/keeper.h"
+#include "ctl/ledger.h"
 #include "kube/event.h"
 #include "kube/lease.h"
 
@@ -19,6 +21,18 @@ struct controller_kept {
     char *text;
 };
 
+/* Evictions that wait to be written or answered. */
+struct controller_eviction {
+    struct core_action action; /* no views in it */
+    int64_t added_ns;
+    bool sent;
+};
+struct controller_evictions {
+    struct ctl_ledger ledger;
+    struct controller_eviction *items;
+    uint32_t count, cap;
+};
+
 struct ctl_controller {
     struct ctl_controller_options o;
     struct os_loop *loop;
@@ -28,7 +42,9 @@ struct ctl_controller {
     struct ctl_plans *plans;
     struct ctl_actor *actor;
     struct kube_elector *elector;
+    struct controller_evictions evictions;
     struct kube_recorder *events;
+    struct ctl_keeper *keeper;
     struct os_timer tick;
     bool stop, released;
 
@@ -42,6 +58,7 @@ struct ctl_controller {
     bool begin;             /* the core is to be begun when the cluster is known */
     bool holding;           /* the world must not go: history is being joined to it */
     bool fresh;             /* the core has not been stepped yet */
+    bool told;              /* it was told of the world, and what had been kept of it */
     int64_t mono_offset_ns; /* of the core's clock to ours */
     uint64_t step;
     int64_t wake_mono_ns;
@@ -58,6 +75,22 @@ struct ctl_controller {
     uint32_t kept_first, kept_count;
     struct ctl_controller_stats stats;
 };
+
+/* controller_evict.c */
+
+void controller_evictions_elect(struct ctl_controller *c, struct kube_elector_options *options);
+
+/* We lead from now on: takes up the record of who led before, if there is one. */
+void controller_evictions_lead(struct ctl_controller *c);
+
+/* Tells a new core of it. */
+void controller_evictions_tell(struct ctl_controller *c);
+
+/* Evicts once the Lease says so. */
+void controller_evict(struct ctl_controller *c, const struct core_action *a);
+
+/* Any action's answer. */
+void controller_evicted(struct ctl_controller *c, const struct core_outcome_fact *outcome);
 
 /* controller_out.c */
 

@@ -1,12 +1,14 @@
 /* ctl/controller.c - see controller.h: when what happens.  Below the purity line. */
 #include "ctl/controller-priv.h"
 
+#include "base/map.h"
 #include "base/num.h"
 #include "ctl/names.h"
 #include "ctl/observe.h"
 #include "ctl/readings.h"
 #include "os/clock.h"
 #include "os/log.h"
+#include "usage/digest.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -199,6 +201,8 @@ static void govern(struct ctl_controller *c, const struct policy *p)
 static void on_policy(void *user, const struct policy *policy, const char *why)
 {
     struct ctl_controller *c = user;
+    if (c->o.fixed_policy != NULL)
+        return; /* it governs, whatever objects there are */
     if (policy == NULL) {
         os_log_warn("controller", "no SharingPolicy governs", OS_LOG_CSTR("why", why));
         c->policy = *policy_preset(STR_LIT("balanced"));
@@ -211,6 +215,7 @@ static void on_policy(void *user, const struct policy *policy, const char *why)
 static void on_policy_sync(void *user, bool complete)
 {
     struct ctl_controller *c = user;
+    complete |= c->o.fixed_policy != NULL;
     c->stats.synced[CORE_SOURCE_POLICY] = complete;
     if (c->core != NULL)
         ctl_feed_sync(c->feed, CORE_SOURCE_POLICY, complete);
@@ -295,6 +300,7 @@ static bool step(struct ctl_controller *c)
         c->o.on_step(c->o.user, &s);
     }
     c->fresh = false;
+    c->told = true;
     c->step++;
     c->stats.steps++;
     c->stats.facts += count;
@@ -332,8 +338,10 @@ static void on_tick(struct os_timer *t)
     int64_t now_ns = os_loop_now_ns(c->loop);
     if (!ctl_mirror_ready(c->mirror))
         return; /* dirty() comes when it is */
+    if (c->holding)
+        return; /* the world has to stay while history is walked; then begin() wakes us */
     bool stale = c->now == NULL || c->rebuild || c->generation != ctl_mirror_generation(c->mirror);
-    if (stale && !c->holding && (c->now == NULL || now_ns - c->built_mono_ns >= WORLD_EVERY_NS)) {
+    if (stale && (c->now == NULL || now_ns - c->built_mono_ns >= WORLD_EVERY_NS)) {
         build_world(c);
     } else if (stale) {
         wake(c, c->built_mono_ns + WORLD_EVERY_NS);
@@ -375,6 +383,7 @@ static void on_metrics_sync(void *user, bool complete)
 static void on_outcome(void *user, const struct core_outcome_fact *outcome)
 {
     struct ctl_controller *c = user;
+    controller_evicted(c, outcome);
     if (c->core == NULL)
         return;
     ctl_feed_add(c->feed, CORE_FACT_OUTCOME, CORE_SOURCE_ACTIONS)->outcome = *outcome;
@@ -399,6 +408,7 @@ static void lead(struct ctl_controller *c)
 {
     c->leads = true;
     c->begin = true;
+    controller_evictions_lead(c);
     wake_soon(c);
 }
 
@@ -428,14 +438,17 @@ static void learn(struct ctl_controller *c, struct core *core)
     struct err e = {0};
     struct ctl_readings_result result;
     struct ctl_history *h = ctl_history_new(&c->now->w);
+    /* Of our own: the one that governs may go meanwhile. */
+    SCOPED(arena_scoped_free) struct arena *a = arena_new(0);
+    struct policy policy;
+    policy_copy(a, judging_policy(c), &policy);
     const struct ctl_readings_options range = {.prometheus = c->o.prometheus,
-            .bearer = c->o.bearer,
             .end_wall_ns = os_clock_wall_ns(),
             .span_ns = c->o.history_ns,
             .step_ns = STEP_SECONDS * NUM_NS_PER_SECOND};
     const struct ctl_observe_options observe = {.world = &c->now->w,
             .history = h,
-            .policy = judging_policy(c),
+            .policy = &policy,
             .seed = c->o.seed,
             .wall_ns = range.end_wall_ns,
             .on_step = on_learned,
@@ -446,7 +459,8 @@ static void learn(struct ctl_controller *c, struct core *core)
     } else if (c->leads) {
         struct ctl_learned learned;
         ctl_history_finish(h);
-        ctl_observe_learn(core, c->o.epoch, &observe, &learned);
+        /* Epoch 1 takes over from nobody: what others evicted is counted on the lists of today. */
+        ctl_observe_learn(core, 1, &observe, &learned);
         c->mono_offset_ns =
                 learned.mono_ns - os_clock_mono_ns() + (os_clock_wall_ns() - range.end_wall_ns);
         ctl_feed_skip(c->feed, learned.version);
@@ -456,25 +470,72 @@ static void learn(struct ctl_controller *c, struct core *core)
     (void)ctl_history_free(h);
 }
 
+/* What the core knows of the shard's owners. */
+static bool collect_history(void *user, struct arena *a, uint32_t shard,
+        struct core_history_fact **ret_owners, uint32_t *ret_count)
+{
+    const struct ctl_controller *c = user;
+    if (c->core == NULL || !c->told)
+        return false;
+    const struct ctl_world *w = &c->now->w;
+    uint32_t count = 0;
+    struct core_history_fact *rows = ARENA_ARRAY(a, struct core_history_fact, w->owner_count + 1);
+    struct buf text = BUF_INIT(USAGE_DIGEST_TEXT_MAX);
+    for (uint32_t i = 0; i < w->owner_count; i++) {
+        uint64_t uid = w->owners[i].owner.uid;
+        buf_reset(&text);
+        if (ctl_kept_shard(uid) != shard || !core_history_get(c->core, uid, &text, &rows[count]))
+            continue;
+        rows[count].digest = arena_str(a, rows[count].digest);
+        count++;
+    }
+    buf_clear(&text);
+    *ret_owners = rows;
+    *ret_count = count;
+    return true;
+}
+
+/* What an earlier leader had learned; the core takes what it does not know better. */
+static void tell_history(
+        struct ctl_controller *c, const struct core_history_fact *owners, uint32_t count)
+{
+    uint32_t told = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (map_u64_find(&c->now->w.owner_index, owners[i].owner) == MAP_NONE)
+            continue;
+        ctl_feed_add(c->feed, CORE_FACT_HISTORY, CORE_SOURCE_METRICS)->history = owners[i];
+        told++;
+    }
+    if (told > 0)
+        os_log_info("controller", "history taken up", OS_LOG_U64("owners", told));
+}
+
 /* A core for the time that we lead; not from a callback: learning runs the loop. */
 static void begin(struct ctl_controller *c)
 {
     const struct core_options options = {.seed = c->o.seed,
             .decide_every_ns = c->o.decide_every_ns,
-            .propagation_ns = c->o.propagation_ns};
+            .propagation_ns = c->o.propagation_ns,
+            .parts_timeout_ns = c->o.parts_timeout_ns};
     struct core *core = core_new(&options);
     c->begin = false;
     c->fresh = true;
+    c->told = false;
     c->step = 0;
     c->wake_mono_ns = 0;
     c->mono_offset_ns = 0;
     c->o.epoch++;
     ctl_feed_restart(c->feed);
-    if (c->o.history_ns > 0 && c->o.prometheus.len > 0) {
+    struct core_history_fact *kept;
+    c->holding = true;
+    uint32_t kept_count = ctl_keeper_load(c->keeper, c->solutions, &kept);
+    c->holding = false;
+    if (c->o.history_ns > 0 && c->o.prometheus != NULL) {
         c->holding = true;
         learn(c, core);
         c->holding = false;
     }
+    wake_soon(c);
     if (!c->leads) {
         (void)core_free(core); /* lost meanwhile */
         return;
@@ -485,16 +546,18 @@ static void begin(struct ctl_controller *c)
     ctl_feed_sync(c->feed, CORE_SOURCE_OFFERS, true);
     ctl_feed_sync(c->feed, CORE_SOURCE_POLICY,
             c->o.fixed_policy != NULL || c->stats.synced[CORE_SOURCE_POLICY]);
+    controller_evictions_tell(c);
     tell_world(c);
+    tell_history(c, kept, kept_count);
     ctl_plans_lead(c->plans, true);
     ctl_plans_restart(c->plans);
-    wake_soon(c);
 }
 
 static void follow(struct ctl_controller *c)
 {
     c->leads = false;
     c->begin = false;
+    ctl_keeper_rest(c->keeper);
     c->core = core_free(c->core);
     c->actor = ctl_actor_free(c->actor); /* what was sent may still happen: the next one looks */
     c->actor = actor_new(c);
@@ -528,7 +591,7 @@ static int start_watching(struct ctl_controller *c, struct err *reterr)
             .approved = on_approved,
             .user = c};
     const struct ctl_pulse_options pulse = {.prometheus = c->o.prometheus,
-            .bearer = c->o.bearer,
+            .proxy = c->o.metrics_by_proxy ? c->o.client : NULL,
             .every_ns = c->o.metrics_every_ns,
             .world = pulse_world,
             .got = on_readings,
@@ -545,7 +608,7 @@ static int start_watching(struct ctl_controller *c, struct err *reterr)
 
 static int start_election(struct ctl_controller *c, struct err *reterr)
 {
-    const struct kube_elector_options o = {.namespace = c->o.namespace,
+    struct kube_elector_options o = {.namespace = c->o.namespace,
             .name = "slicewright",
             .identity = c->o.identity,
             .lease_ns = c->o.lease_ns,
@@ -553,6 +616,7 @@ static int start_election(struct ctl_controller *c, struct err *reterr)
             .retry_ns = c->o.lease_ns / 8,
             .changed = on_lead,
             .user = c};
+    controller_evictions_elect(c, &o);
     if (!c->o.no_election)
         return kube_elector_start(c->o.client, &o, &c->elector, reterr);
     lead(c);
@@ -566,10 +630,18 @@ int ctl_controller_start(const struct ctl_controller_options *options,
     c->o = *options;
     c->loop = kube_client_loop(options->client);
     c->tick.fire = on_tick;
+    /* A process cannot know that it is the first: whatever others may have evicted in the hour
+     * before counts against the budget (core_evictions_take_over). */
+    c->o.epoch = num_max_u32(c->o.epoch, 1);
     c->feed = ctl_feed_new();
     c->actor = actor_new(c);
     c->events = kube_recorder_new(options->client, "slicewright", options->identity);
     c->solutions = arena_new((size_t)1 << 30);
+    c->keeper = ctl_keeper_new(
+            options->client, &(struct ctl_keeper_options){.namespace = options->namespace,
+                                     .every_ns = options->keep_every_ns,
+                                     .collect = collect_history,
+                                     .user = c});
     c->kept = mem_alloc(CTL_DECISIONS_KEPT, sizeof *c->kept);
     int rc = start_watching(c, reterr);
     if (rc == 0 && options->fixed_policy != NULL)
@@ -598,6 +670,8 @@ int ctl_controller_run(struct ctl_controller *c, struct err *reterr)
         if (c->begin && c->now != NULL)
             begin(c);
     }
+    if (rc >= 0)
+        ctl_keeper_save(c->keeper);
     if (c->leads)
         follow(c);
     c->released = c->elector == NULL;
@@ -624,6 +698,7 @@ void ctl_controller_free(struct ctl_controller *c)
     ctl_mirror_stop(c->mirror);
     c->actor = ctl_actor_free(c->actor);
     kube_recorder_free(c->events);
+    c->keeper = ctl_keeper_free(c->keeper);
     c->core = core_free(c->core);
     c->feed = ctl_feed_free(c->feed);
     c->now = world_free(c->now);
@@ -631,5 +706,6 @@ void ctl_controller_free(struct ctl_controller *c)
     for (uint32_t i = 0; i < CTL_DECISIONS_KEPT; i++)
         mem_free(c->kept[i].text);
     mem_free(c->kept);
+    mem_free(c->evictions.items);
     mem_free(c);
 }

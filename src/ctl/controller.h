@@ -29,14 +29,16 @@ struct ctl_controller_options {
     const char *operator_namespace;
     const struct model_price_book *prices; /* NULL = none */
     int64_t (*price_default)(uint16_t gpu);
-    struct str prometheus, bearer; /* "" = the exporters */
+    struct ctl_prometheus *prometheus; /* outlives the controller; NULL = the exporters */
+    bool metrics_by_proxy;             /* the exporters are asked through the API server */
     bool no_metrics;
-    int64_t history_ns;                      /* learned from Prometheus before acting; 0 = none */
-    int64_t metrics_every_ns;                /* 0 = 30 s */
-    int64_t lease_ns;                        /* 0 = 15 s */
-    int64_t decide_every_ns, propagation_ns; /* core_options; 0 = its defaults */
+    int64_t history_ns;       /* learned from Prometheus before acting; 0 = none */
+    int64_t metrics_every_ns; /* 0 = 30 s */
+    int64_t lease_ns;         /* 0 = 15 s */
+    int64_t keep_every_ns;    /* what was learned, in the cluster; 0 = 1 h */
+    int64_t decide_every_ns, propagation_ns, parts_timeout_ns; /* core_options; 0 = its defaults */
     uint64_t seed;
-    uint32_t epoch; /* of the first core; rises with each */
+    uint32_t epoch; /* of the controllers before this process; rises with each core */
     /* Each step of the core with its inputs; `restart` marks a new core.  NULL = nobody records. */
     void (*on_step)(void *user, const struct core_recording_step *step);
     void *user;
@@ -82,7 +84,7 @@ struct ctl_controller_stats {
     uint64_t gpus_used_milli, gpus_read;
     int64_t cost_microusd_per_hour;
     int64_t first_cost_microusd_per_hour; /* when this process saw it first */
-    int64_t forecast_microusd_per_hour;   /* promised by what was done since then */
+    int64_t forecast_microusd_per_hour;   /* promised by the owners' steps done since then */
     struct ctl_actor_stats acts;
     struct ctl_pulse_stats pulse;
     struct ctl_plans_stats plans;

@@ -3,6 +3,7 @@
  * Below the purity line. */
 #include "ctl/controller-priv.h"
 
+#include "base/map.h"
 #include "base/num.h"
 #include "os/clock.h"
 #include "os/log.h"
@@ -61,7 +62,11 @@ void controller_perform(struct ctl_controller *c, const struct core_output *out)
         case CORE_ACTION_POD_EVICT:
             if (c->elector != NULL && !kube_elector_leads(c->elector))
                 return; /* the loss is about to be told; the next leader goes on */
-            ctl_actor_do(c->actor, a);
+            if (a->kind == CORE_ACTION_POD_EVICT) {
+                controller_evict(c, a);
+            } else {
+                ctl_actor_do(c->actor, a);
+            }
             break;
         case CORE_ACTION_COUNT:
             break;
@@ -156,7 +161,8 @@ static void tell_one(struct ctl_controller *c, const struct core_decision *d)
     c->stats.decisions[d->verdict][d->change]++;
     if (d->verdict == CORE_VERDICT_REFUSED)
         c->stats.refusals[d->reason]++;
-    if (d->verdict == CORE_VERDICT_DONE)
+    /* What nodes do later for the owners' sake saves the same money once more on paper. */
+    if (d->verdict == CORE_VERDICT_DONE && d->change == CORE_CHANGE_OWNER_POINT)
         c->stats.forecast_microusd_per_hour += d->saving_microusd_per_hour;
     log_decision(kept);
     event.reason = event_reason(d->verdict);
@@ -226,17 +232,22 @@ void controller_survey(struct ctl_controller *c)
 
 void controller_take_use(struct ctl_controller *c, const struct ctl_history *h)
 {
+    /* A round may hold several readings of a device, in order of time: the last one counts. */
+    struct map_u64 newest = {0};
     struct ctl_gpu_reading g;
     uint32_t cursor = 0;
-    uint64_t busy = 0, read = 0;
+    uint64_t busy = 0;
     while (ctl_history_next(h, &cursor, &g)) {
-        if ((g.all.valid & CORE_VALID_BUSY) == 0)
-            continue;
-        busy += g.all.busy_permille;
-        read++;
+        if ((g.all.valid & CORE_VALID_BUSY) != 0) {
+            uint64_t device = (uint64_t)g.all.node << 16 | (uint64_t)g.all.gpu << 8 | g.all.start;
+            (void)map_u64_set(&newest, device + 1, g.all.busy_permille);
+        }
     }
+    MAP_FOREACH (i, &newest)
+        busy += newest.values[i];
     c->stats.gpus_used_milli = busy;
-    c->stats.gpus_read = read;
+    c->stats.gpus_read = newest.live_count;
+    map_u64_clear(&newest);
 }
 
 void ctl_controller_stats_get(

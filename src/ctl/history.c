@@ -17,6 +17,10 @@ const char *const ctl_history_metrics[] = {"DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_DEV_
         "DCGM_FI_PROF_GR_ENGINE_ACTIVE", "DCGM_FI_PROF_SM_ACTIVE", "DCGM_FI_PROF_DRAM_ACTIVE",
         NULL};
 
+const char *const ctl_history_labels[] = {"gpu", "GPU_I_PROFILE", "GPU_I_ID", "exported_pod",
+        "exported_namespace", "pod", "namespace", "pod_name", "pod_namespace", "container",
+        "Hostname", "hostname", "node", "kubernetes_node", "instance", NULL};
+
 enum meaning { MEANS_BUSY, MEANS_MEMORY, MEANS_ENGINE, MEANS_SM, MEANS_DRAM, MEANS_COUNT };
 
 struct ctl_history *ctl_history_new(const struct ctl_world *w)

@@ -71,6 +71,9 @@ struct ctl_history *ctl_history_free(struct ctl_history *h); /* NULL is accepted
 extern const char *const ctl_history_metrics[];
 enum { CTL_HISTORY_MEMORY = 1 };
 
+/* The labels that are read of a series, NULL-ended. */
+extern const char *const ctl_history_labels[];
+
 /* A node's scrape, read at wall_ns; a series without a host is of node `node` (UINT32_MAX: none).
  * -E2BIG over the limit. */
 int ctl_history_add_scrape(struct ctl_history *h, const struct nvidia_dcgm *scrape, uint32_t node,

@@ -9,10 +9,15 @@
 
 /* On nodes. */
 #define CTL_LABEL_POOL          CTL_DOMAIN "pool"
+#define CTL_TAINT_POOL          CTL_LABEL_POOL       /* the value is the pool's; NoSchedule */
+#define CTL_TAINT_STARTUP       CTL_DOMAIN "startup" /* NoSchedule */
 #define CTL_ANNOTATION_ROLLOUT  CTL_DOMAIN "rollout"
 #define CTL_ANNOTATION_ORIGINAL CTL_DOMAIN "original" /* its labels before our first change */
 #define CTL_ANNOTATION_REVERT   CTL_DOMAIN "revert"   /* closed by `slicewright revert` */
 #define CTL_ANNOTATION_FREEZE   CTL_DOMAIN "freeze"   /* "true": leave this node alone */
+
+/* On our Lease. */
+#define CTL_ANNOTATION_EVICTIONS CTL_DOMAIN "evictions" /* ctl/ledger.h */
 
 /* On owners' pod templates: labels or annotations. */
 #define CTL_KEY_CLASS        CTL_DOMAIN "class"         /* model_class_name() */
@@ -28,6 +33,11 @@
 #define CTL_LABEL_MIG_STATE     "nvidia.com/mig.config.state"
 #define CTL_LABEL_GPU_PRODUCT   "nvidia.com/gpu.product"
 #define CTL_LABEL_GPU_COUNT     "nvidia.com/gpu.count"
+
+/* Autoscalers': what people write so that a pod or a node stays.  Never written by us. */
+#define CTL_ANNOTATION_SAFE_TO_EVICT  "cluster-autoscaler.kubernetes.io/safe-to-evict"
+#define CTL_ANNOTATION_NO_SCALE_DOWN  "cluster-autoscaler.kubernetes.io/scale-down-disabled"
+#define CTL_ANNOTATION_DO_NOT_DISRUPT "karpenter.sh/do-not-disrupt"
 
 /* The key of mig-manager's ConfigMap that holds all its configs. */
 #define CTL_MIG_CONFIG_KEY "config.yaml"

@@ -161,6 +161,7 @@ static void keep_action(struct run *r, const struct core_action *a)
         kept->node.plugin_config = arena_str(r->a, a->node.plugin_config);
         kept->node.mig_config = arena_str(r->a, a->node.mig_config);
         kept->node.pool = arena_str(r->a, a->node.pool);
+        kept->node.pool_taint = arena_str(r->a, a->node.pool_taint);
         kept->node.annotation = arena_str(r->a, a->node.annotation);
         return;
     case CORE_ACTION_OWNER_PATCH:

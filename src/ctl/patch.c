@@ -23,9 +23,49 @@ static void put_resources(struct json_writer *w, const char *key, const char *ol
     jw_object_end(w);
 }
 
+static void put_toleration(struct json_writer *w, const struct kube_toleration *t)
+{
+    const struct {
+        const char *key;
+        struct str value;
+    } rows[] = {{"key", t->key}, {"operator", t->op}, {"value", t->value}, {"effect", t->effect}};
+    jw_object(w);
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (rows[i].value.len > 0)
+            jw_kv_str(w, rows[i].key, rows[i].value);
+    }
+    if (t->seconds >= 0)
+        jw_kv_i64(w, "tolerationSeconds", t->seconds);
+    jw_object_end(w);
+}
+
+/* The whole list, which a strategic merge replaces: those of others, and ours where the policy
+ * taints pools.  Left out where nothing changes. */
+static void put_tolerations(struct json_writer *w, const struct ctl_pod_spec *spec, bool wanted)
+{
+    const struct kube_toleration ours = {.key = STR_LIT(CTL_TAINT_POOL),
+            .op = STR_LIT("Exists"),
+            .effect = STR_LIT("NoSchedule"),
+            .seconds = -1};
+    bool there = false;
+    for (uint32_t i = 0; i < spec->toleration_count; i++)
+        there |= str_eq(spec->tolerations[i].key, ours.key);
+    if (there == wanted || spec->toleration_count == KUBE_TOLERATIONS_MAX)
+        return; /* of so many, some may not have been read */
+    jw_key(w, "tolerations");
+    jw_array(w);
+    for (uint32_t i = 0; i < spec->toleration_count; i++) {
+        if (!str_eq(spec->tolerations[i].key, ours.key))
+            put_toleration(w, &spec->tolerations[i]);
+    }
+    if (wanted)
+        put_toleration(w, &ours);
+    jw_array_end(w);
+}
+
 /* The template with the other resource, the pool's node selector, and what was asked at first. */
 static void put_template(struct json_writer *w, const struct core_owner_fact *o,
-        const struct ctl_workload *top, const struct core_action *action)
+        const struct ctl_workload *top, const struct core_action *action, bool taints)
 {
     char old[MODEL_RESOURCE_NAME_MAX], new_name[MODEL_RESOURCE_NAME_MAX];
     char number[STR_FIXED_BYTES];
@@ -49,6 +89,7 @@ static void put_template(struct json_writer *w, const struct core_owner_fact *o,
         jw_null(w);
     }
     jw_object_end(w);
+    put_tolerations(w, &top->spec, taints && action->owner.pool.len > 0);
     jw_key(w, "containers");
     jw_array(w);
     jw_object(w);
@@ -85,11 +126,11 @@ struct str ctl_patch_make(struct arena *a, const struct ctl_world *world, uint32
         jw_object(&w);
         jw_key(&w, "spec");
         jw_object(&w);
-        put_template(&w, o, top, action);
+        put_template(&w, o, top, action, world->taint_pools);
         jw_object_end(&w);
         jw_object_end(&w);
     } else {
-        put_template(&w, o, top, action);
+        put_template(&w, o, top, action, world->taint_pools);
     }
     jw_object_end(&w);
     jw_object_end(&w);

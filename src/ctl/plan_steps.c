@@ -543,11 +543,30 @@ static void put_condition(
     jw_array_end(w);
 }
 
+/* Owners that share, the nodes made for them and those that go for it tell of the same money, each
+ * at its own time: it counts once.  A node made for owners says what it alone may give them, so
+ * theirs is the better word where there is one. */
+static int64_t plan_saving(const struct ctl_plan *p)
+{
+    int64_t owners = 0, nodes = 0, gone = 0;
+    for (uint32_t i = 0; i < p->step_count; i++) {
+        const struct ctl_plan_step *s = &p->steps[i];
+        if (s->waits || s->state == CTL_STEP_WITHDRAWN || s->state == CTL_STEP_FAILED)
+            continue;
+        struct str change = str_from(s->text[CTL_STEP_CHANGE]);
+        bool owner = str_eq_c(change, core_change_name(CORE_CHANGE_OWNER_POINT));
+        bool retire = str_eq_c(change, core_change_name(CORE_CHANGE_RETIRE));
+        *(owner ? &owners : retire ? &gone : &nodes) += s->saving_microusd_per_hour;
+    }
+    if (owners > 0)
+        return num_max_i64(owners, gone);
+    return num_max_i64(nodes, gone);
+}
+
 void ctl_plan_write(
         const struct ctl_plan *p, struct str name, int64_t generation, struct json_writer *w)
 {
     char digest[17];
-    int64_t saving = 0;
     uint32_t count = 0, done = 0;
     for (uint32_t i = 0; i < p->step_count; i++) {
         const struct ctl_plan_step *s = &p->steps[i];
@@ -555,8 +574,6 @@ void ctl_plan_write(
             continue;
         count++;
         done += s->state == CTL_STEP_DONE;
-        if (s->state != CTL_STEP_WITHDRAWN && s->state != CTL_STEP_FAILED)
-            saving += s->saving_microusd_per_hour;
     }
     digest_format(p->digest, digest);
     jw_kv_i64(w, "observedGeneration", generation);
@@ -564,7 +581,7 @@ void ctl_plan_write(
     jw_kv_cstr(w, "digest", digest);
     put_time(w, "proposedAt", p->proposed_wall_ns);
     put_time(w, "approvedAt", p->approved_wall_ns);
-    put_saving(w, saving);
+    put_saving(w, plan_saving(p));
     jw_kv_u64(w, "stepCount", count);
     jw_kv_u64(w, "doneCount", done);
     put_condition(p, name, generation, w);

@@ -5,6 +5,7 @@
 #include "ctl/pulse.h"
 
 #include "base/num.h"
+#include "ctl/proxy.h"
 #include "ctl/readings-priv.h"
 #include "net/fetch.h"
 #include "os/clock.h"
@@ -15,10 +16,15 @@
 #include <errno.h>
 #include <string.h>
 
-enum { PARALLEL = 64, ROUNDS_UNTIL_LOST = 5 };
+enum {
+    PARALLEL = 64,
+    PROMETHEUS_PARALLEL = 2, /* answers of a large cluster are large */
+    ROUNDS_UNTIL_LOST = 5,
+};
 
 static const int64_t EVERY_NS = 30 * NUM_NS_PER_SECOND;
 static const int64_t EXPORTER_TIMEOUT_NS = 5 * NUM_NS_PER_SECOND;
+static const int64_t PROXY_TIMEOUT_NS = 10 * NUM_NS_PER_SECOND; /* two servers to wait for */
 static const int64_t SCRAPE_EVERY_MAX_NS = 60 * NUM_NS_PER_SECOND;
 static const int64_t SETTLED_NS = 2 * NUM_NS_PER_SECOND; /* scrapes that old are in all answers */
 static const int64_t NO_WORLD_NS = NUM_NS_PER_SECOND;    /* until the next look for one */
@@ -37,10 +43,10 @@ struct answer {
 struct ctl_pulse {
     struct net_http *http;
     struct os_loop *loop;
-    struct ctl_pulse_options options; /* texts in `a` */
-    struct arena *a;
+    struct ctl_pulse_options options;
     struct os_timer tick;
-    struct net_fetch *fetch; /* NULL = no round is under way */
+    struct net_fetch *fetch; /* a round that is under way, or */
+    struct ctl_proxy *proxy; /* one through the API server */
     struct arena *round;     /* its answers */
     struct str *nodes;       /* by target */
     struct answer *answers;
@@ -103,6 +109,7 @@ static void end_round(struct ctl_pulse *p)
     const struct ctl_world *w = p->options.world(p->options.user);
     uint32_t exporters = p->target_count;
     p->fetch = NULL;
+    p->proxy = NULL;
     if (p->taken < p->target_count || p->answer_count < p->target_count) {
         os_log_debug("pulse", "not all answered", OS_LOG_U64("asked", p->target_count),
                 OS_LOG_U64("answered", p->answer_count), OS_LOG_CSTR("why", p->why.text));
@@ -160,21 +167,61 @@ static void got_scrape(void *user, uint32_t target, struct str text, const struc
     (void)arena_free(a);
 }
 
+/* The label's name where it is one that is read, else NULL. */
+static const char *name_of(struct str label)
+{
+    for (unsigned i = 0; label.len > 0 && ctl_history_labels[i] != NULL; i++) {
+        const char *name = ctl_history_labels[i];
+        if (name[0] == label.ptr[0] && str_eq_c(label, name)) /* millions of them a minute */
+            return name;
+    }
+    return NULL;
+}
+
+/* Likewise: the labels that are read, and the samples.  The whole answers of a large cluster are
+ * hundreds of megabytes. */
+static struct net_prom keep_series(struct arena *a, const struct net_prom *from)
+{
+    struct net_prom_series *series = ARENA_ARRAY(a, struct net_prom_series, from->count + 1);
+    for (uint32_t i = 0; i < from->count; i++) {
+        const struct net_prom_series *s = &from->series[i];
+        struct net_prom_sample *samples =
+                ARENA_ARRAY(a, struct net_prom_sample, s->sample_count + 1);
+        uint32_t count = 0;
+        for (uint32_t l = 0; l < s->label_count; l++)
+            count += name_of(s->labels[l].name) != NULL;
+        struct net_prom_label *labels = ARENA_ARRAY(a, struct net_prom_label, count + 1);
+        count = 0;
+        for (uint32_t l = 0; l < s->label_count; l++) {
+            const char *name = name_of(s->labels[l].name);
+            if (name != NULL) {
+                labels[count++] =
+                        (struct net_prom_label){str_from(name), arena_str(a, s->labels[l].value)};
+            }
+        }
+        if (s->sample_count > 0)
+            memcpy(samples, s->samples, s->sample_count * sizeof *samples);
+        series[i] = (struct net_prom_series){count, labels, s->sample_count, samples};
+    }
+    return (struct net_prom){.count = from->count, .series = series};
+}
+
 static void got_prom(void *user, uint32_t target, struct str text, const struct err *err)
 {
     struct ctl_pulse *p = user;
     struct net_prom prom;
+    struct arena *a = arena_new((size_t)4 << 30);
     p->taken++;
     /* Its own words, where it has some, say more than a status. */
-    int rc = err == NULL || text.len > 0 ? net_prom_parse(p->round, text, &prom, &p->why)
-                                         : err->code;
-    if (err != NULL && rc != -EREMOTEIO && rc != -EMSGSIZE) {
+    int rc = err == NULL || text.len > 0 ? net_prom_parse(a, text, &prom, &p->why) : err->code;
+    if (err != NULL && (text.len == 0 || (rc != -EREMOTEIO && rc != -EMSGSIZE))) {
         p->why = *err;
     } else if (rc == 0) {
         struct answer *x = answer_add(p);
         x->metric = ctl_history_metrics[target];
-        x->prom = prom;
+        x->prom = keep_series(p->round, &prom);
     }
+    (void)arena_free(a);
 }
 
 static void ended(void *user)
@@ -198,7 +245,6 @@ static struct net_fetch_target *targets_new(struct ctl_pulse *p, uint32_t count)
 static void ask(struct ctl_pulse *p, struct net_fetch_spec *spec)
 {
     spec->target_count = p->target_count;
-    spec->parallel = PARALLEL;
     spec->done = ended;
     spec->user = p;
     p->stats.rounds++;
@@ -219,20 +265,37 @@ static void ask_prometheus(struct ctl_pulse *p)
     while (ctl_history_metrics[count] != NULL)
         count++;
     struct net_fetch_target *targets = targets_new(p, count);
+    ctl_prometheus_refresh(p->options.prometheus);
     for (uint32_t i = 0; i < count; i++) {
         struct buf url = BUF_INIT(NET_URL_BYTES_MAX);
         const char *query = arena_printf(p->round, "%s[%llds]", ctl_history_metrics[i], span);
-        net_prom_query_url(&url, p->options.prometheus, str_from(query), at_ns);
-        targets[i] = (struct net_fetch_target){.url = arena_str(p->round, buf_str(&url)),
-                .bearer = p->options.bearer,
-                .accept = STR_LIT("application/json")};
+        net_prom_query_url(
+                &url, str_from(p->options.prometheus->options.url), str_from(query), at_ns);
+        targets[i] =
+                ctl_prometheus_target(p->options.prometheus, arena_str(p->round, buf_str(&url)));
         buf_clear(&url);
     }
     struct net_fetch_spec spec = {.targets = targets,
+            .parallel = PROMETHEUS_PARALLEL,
             .timeout_ns = p->options.every_ns,
             .bytes_max = NET_PROM_BYTES_MAX,
             .got = got_prom};
     ask(p, &spec);
+}
+
+static void ask_proxy(struct ctl_pulse *p, const struct ctl_snapshot *s)
+{
+    const struct ctl_proxy_spec spec = {.exporters = s->exporters,
+            .count = s->exporter_count,
+            .first = p->first % s->exporter_count,
+            .timeout_ns = num_min_i64(p->options.every_ns, PROXY_TIMEOUT_NS),
+            .got = got_scrape,
+            .done = ended,
+            .user = p};
+    p->stats.rounds++;
+    p->stats.asked += p->target_count;
+    if (ctl_proxy_start(p->options.proxy, &spec, &p->proxy, &p->why) < 0)
+        os_log_warn("pulse", "cannot ask", OS_LOG_CSTR("why", p->why.text));
 }
 
 static void ask_exporters(struct ctl_pulse *p, const struct ctl_snapshot *s)
@@ -248,10 +311,23 @@ static void ask_exporters(struct ctl_pulse *p, const struct ctl_snapshot *s)
         targets[i].url = ctl_readings_url(p->round, x);
         p->nodes[i] = arena_str(p->round, x->node);
     }
+    if (p->options.proxy != NULL) {
+        ask_proxy(p, s);
+        return;
+    }
     struct net_fetch_spec spec = {.targets = targets,
+            .parallel = PARALLEL,
             .timeout_ns = num_min_i64(p->options.every_ns, EXPORTER_TIMEOUT_NS),
             .got = got_scrape};
     ask(p, &spec);
+}
+
+static void cancel(struct ctl_pulse *p)
+{
+    if (p->fetch != NULL)
+        net_fetch_cancel(p->fetch);
+    if (p->proxy != NULL)
+        ctl_proxy_cancel(p->proxy);
 }
 
 static void on_tick(struct os_timer *t)
@@ -259,11 +335,11 @@ static void on_tick(struct os_timer *t)
     struct ctl_pulse *p = (struct ctl_pulse *)((char *)t - offsetof(struct ctl_pulse, tick));
     int64_t now_ns = os_loop_now_ns(p->loop);
     os_loop_timer_set(p->loop, &p->tick, now_ns + p->options.every_ns);
-    if (p->fetch != NULL) {
+    if (p->fetch != NULL || p->proxy != NULL) {
         /* Whoever has not answered by now is left out of this round. */
         (void)err_set(&p->why, -ETIMEDOUT, "%u of %u did not answer within a round",
                 p->target_count - p->taken, p->target_count);
-        net_fetch_cancel(p->fetch);
+        cancel(p);
         end_round(p);
     }
     if (now_ns - p->answered_mono_ns >= p->options.lost_after_ns)
@@ -275,7 +351,7 @@ static void on_tick(struct os_timer *t)
                 p->loop, &p->tick, now_ns + num_min_i64(p->options.every_ns, NO_WORLD_NS));
         return;
     }
-    if (p->options.prometheus.len > 0) {
+    if (p->options.prometheus != NULL) {
         ask_prometheus(p);
     } else {
         ask_exporters(p, w->snapshot);
@@ -293,11 +369,8 @@ int ctl_pulse_start(struct net_http *http, const struct ctl_pulse_options *optio
     struct ctl_pulse *p = mem_alloc(1, sizeof *p);
     p->http = http;
     p->loop = net_http_loop(http);
-    p->a = arena_new(1 << 20);
     p->round = arena_new((size_t)4 << 30);
     p->options = *options;
-    p->options.prometheus = arena_str(p->a, options->prometheus);
-    p->options.bearer = arena_str(p->a, options->bearer);
     if (p->options.every_ns <= 0)
         p->options.every_ns = EVERY_NS;
     if (p->options.lost_after_ns <= 0)
@@ -313,11 +386,9 @@ void ctl_pulse_stop(struct ctl_pulse *p)
 {
     if (p == NULL)
         return;
-    if (p->fetch != NULL)
-        net_fetch_cancel(p->fetch);
+    cancel(p);
     os_loop_timer_clear(p->loop, &p->tick);
     (void)arena_free(p->round);
-    (void)arena_free(p->a);
     mem_free(p);
 }
 

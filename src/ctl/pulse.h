@@ -1,4 +1,5 @@
-/* ctl/pulse.h - readings of GPUs, again and again: from exporters or from Prometheus.
+/* ctl/pulse.h - readings of GPUs, again and again: from exporters, themselves or through the API
+ * server, or from Prometheus.
  *
  * Below the purity line; reads only, on the loop, never waiting.  Each round asks every exporter of
  * the newest snapshot, or Prometheus with one query a metric, and hands over a finished history of
@@ -7,14 +8,15 @@
 #define CTL_PULSE_H
 
 #include "ctl/history.h"
-#include "net/http.h"
+#include "ctl/prometheus.h"
+#include "kube/client.h"
 
 struct ctl_pulse;
 
 struct ctl_pulse_options {
-    struct str prometheus; /* base URL; "" = the exporters */
-    struct str bearer;     /* token for it; "" = none */
-    int64_t every_ns;      /* 0 = 30 s */
+    struct ctl_prometheus *prometheus; /* outlives the pulse; NULL = the exporters */
+    struct kube_client *proxy; /* asks those through the API server, likewise; NULL = directly */
+    int64_t every_ns;          /* 0 = 30 s */
     int64_t lost_after_ns; /* without an answer for so long the metrics are lost; 0 = 5 rounds */
     /* The world whose exporters are asked, and, at the round's end, the one that the readings are
      * joined to.  NULL: none is known yet, the round is left out. */
@@ -25,7 +27,7 @@ struct ctl_pulse_options {
     void *user;
 };
 
-/* Starts the first round at once; texts are copied.  A round takes no longer than `every_ns`: who
+/* Starts the first round at once.  A round takes no longer than `every_ns`: who
  * has not answered by then is left out of it, and asked first in the next. */
 int ctl_pulse_start(struct net_http *http, const struct ctl_pulse_options *options,
         struct ctl_pulse **ret_pulse, struct err *reterr);

@@ -6,13 +6,12 @@
 #define CTL_READINGS_H
 
 #include "ctl/history.h"
-#include "net/fetch.h"
+#include "ctl/prometheus.h"
 
 struct kube_client;
 
 struct ctl_readings_options {
-    struct str prometheus; /* base URL */
-    struct str bearer;     /* token for it; "" = none */
+    struct ctl_prometheus *prometheus;
     int64_t end_wall_ns, span_ns, step_ns;
     void (*on_progress)(void *user, uint32_t permille); /* NULL = nobody looks */
     void *user;

@@ -64,7 +64,7 @@ static void piece_url(struct buf *url, const struct ctl_readings_options *o, con
     const struct net_prom_range range = {p->start_ns, p->end_ns, o->step_ns};
     buf_printf(&query, "%s_over_time(%s[%llds])", p->metric == CTL_HISTORY_MEMORY ? "max" : "avg",
             ctl_history_metrics[p->metric], (long long)(o->step_ns / NUM_NS_PER_SECOND));
-    net_prom_range_url(url, o->prometheus, buf_str(&query), &range);
+    net_prom_range_url(url, str_from(o->prometheus->options.url), buf_str(&query), &range);
     buf_clear(&query);
 }
 
@@ -97,7 +97,7 @@ static void got(void *user, uint32_t target, struct str text, const struct err *
     struct arena *a = arena_new((size_t)4 << 30);
     /* Its own words, where it has some, say more than a status. */
     int rc = err == NULL || text.len > 0 ? net_prom_parse(a, text, &answer, &e) : err->code;
-    if (err != NULL && rc != -EREMOTEIO && rc != -EMSGSIZE) {
+    if (err != NULL && (text.len == 0 || (rc != -EREMOTEIO && rc != -EMSGSIZE))) {
         refused(r, p, err);
     } else if (rc < 0) {
         (void)err_wrap(&e, "%s", metric);
@@ -128,12 +128,12 @@ static int ask_wave(struct round *r, struct net_http *http, struct err *reterr)
     struct net_fetch_target *targets = mem_alloc(r->count - r->first, sizeof *targets);
     r->end = r->count;
     r->done = false;
+    ctl_prometheus_refresh(r->o->prometheus);
     for (uint32_t i = r->first; i < r->end; i++) {
         struct buf url = BUF_INIT(NET_URL_BYTES_MAX);
         piece_url(&url, r->o, &r->pieces[i]);
-        targets[i - r->first] = (struct net_fetch_target){.url = arena_str(r->h->a, buf_str(&url)),
-                .bearer = r->o->bearer,
-                .accept = STR_LIT("application/json")};
+        targets[i - r->first] =
+                ctl_prometheus_target(r->o->prometheus, arena_str(r->h->a, buf_str(&url)));
         buf_clear(&url);
     }
     const struct net_fetch_spec spec = {.targets = targets,

@@ -5,7 +5,9 @@
 #include "base/num.h"
 #include "core/annotation.h"
 #include "ctl/names.h"
+#include "ctl/taint.h"
 #include "kube/write.h"
+#include "nvidia/plugin_config.h"
 #include "os/loop.h"
 
 #include <errno.h>
@@ -31,12 +33,12 @@ static bool holds_gpus(const struct ctl_pod *p, const struct ctl_node *n)
            p->phase != KUBE_POD_FAILED && p->spec.gpu_kinds > 0;
 }
 
-/* True when the label's value is a key of a ConfigMap of ours. */
+/* True when the label's value is a key that we made, in a ConfigMap of ours. */
 static bool names_our_key(const struct ctl_snapshot *s, struct str map, struct str value)
 {
     for (uint32_t m = 0; m < s->map_count; m++) {
         if (s->maps[m].ours && str_eq(s->maps[m].name, map))
-            return value.len > 0;
+            return nvidia_config_key_is_made(value);
     }
     return false;
 }
@@ -79,14 +81,16 @@ uint32_t ctl_revert_find(
         struct str record = ctl_labels_get(&n->annotations, CTL_ANNOTATION_ROLLOUT);
         bool closed = ctl_labels_get(&n->annotations, CTL_ANNOTATION_REVERT).len > 0;
         if (record.len == 0 && !closed && ctl_labels_get(&n->labels, CTL_LABEL_POOL).len == 0 &&
-                ctl_labels_get(&n->annotations, CTL_ANNOTATION_ORIGINAL).len == 0)
+                ctl_labels_get(&n->annotations, CTL_ANNOTATION_ORIGINAL).len == 0 &&
+                !ctl_taint_any(&n->fields))
             continue;
         struct ctl_revert_node *r = &found[count++];
-        *r = (struct ctl_revert_node){.node = n};
+        *r = (struct ctl_revert_node){.node = n, .tainted = ctl_taint_any(&n->fields)};
         read_originals(a, s, r);
         r->drains =
                 !str_eq(r->plugin_config, ctl_labels_get(&n->labels, CTL_LABEL_PLUGIN_CONFIG)) ||
                 !str_eq(r->mig_config, ctl_labels_get(&n->labels, CTL_LABEL_MIG_CONFIG));
+        r->waits = closed && n->fields.unschedulable;
         r->ours_cordon =
                 closed || (record.len > 0 && parsed_cordon(a, record) && n->fields.unschedulable);
         for (uint32_t p = 0; r->drains && p < s->pod_count; p++)
@@ -195,7 +199,7 @@ static void put_text(struct json_writer *w, const char *key, struct str value)
     }
 }
 
-enum { CLOSE = 1, LABELS = 2, OPEN = 4, MARKS = 8 };
+enum { CLOSE = 1, LABELS = 2, OPEN = 4, MARKS = 8, TAINTS = 16 /* alone */ };
 
 static void put_patch(const struct revert *r, unsigned what, struct buf *body)
 {
@@ -238,6 +242,16 @@ static void put_patch(const struct revert *r, unsigned what, struct buf *body)
     jw_object_end(&w);
 }
 
+/* Puts the patch that takes our taints off the node as it was read last; false when there is none.
+ */
+static bool put_untaint(const struct revert *r, struct buf *body)
+{
+    struct ctl_node node = {.uid = r->item.uid, .version = r->item.version};
+    const struct ctl_taints none = {0};
+    kube_node_read(&r->item, &node.fields);
+    return ctl_taint_patch(&node, &none, body);
+}
+
 /* Patches the node as it was read last; a conflict reads it again. */
 static int patch_node(struct revert *r, unsigned what, struct err *reterr)
 {
@@ -249,7 +263,12 @@ static int patch_node(struct revert *r, unsigned what, struct err *reterr)
         struct kube_request *request;
         if (get_node(r, reterr) < 0)
             return reterr->code;
-        put_patch(r, what, &body);
+        if (what != TAINTS) {
+            put_patch(r, what, &body);
+        } else if (!put_untaint(r, &body)) {
+            buf_clear(&body);
+            return 0;
+        }
         const struct kube_write write = {.path = path,
                 .body = buf_str(&body),
                 .manager = "slicewright-revert",
@@ -257,7 +276,8 @@ static int patch_node(struct revert *r, unsigned what, struct err *reterr)
                 .done = on_answer,
                 .user = &r->got};
         r->got.answered = false;
-        int rc = kube_write_patch(r->client, KUBE_PATCH_MERGE, &write, &request, reterr);
+        int rc = kube_write_patch(r->client, what == TAINTS ? KUBE_PATCH_JSON : KUBE_PATCH_MERGE,
+                &write, &request, reterr);
         buf_clear(&body);
         if (rc < 0 || wait_answer(r, reterr) < 0)
             return reterr->code;
@@ -374,34 +394,74 @@ static int drain(struct revert *r, struct err *reterr)
 /* -- coming back --------------------------------------------------------------------------------
  */
 
-/* NVIDIA's parts have taken the labels when the node offers GPUs again and MIG is settled. */
-static bool is_back(const struct revert *r)
+/* How the coming back is told from what was there before the labels were set back: state and
+ * allocatable are still those of the old configuration until NVIDIA's parts have looked. */
+struct back {
+    uint64_t before, last;
+    int64_t believed_ns; /* from then on what did not move is taken as being so */
+    bool mig;            /* mig-manager has something to do */
+    bool started;        /* it was seen at it */
+    bool moved;          /* the node was seen to offer something else, or nothing */
+};
+
+/* TUNING: the plugin answers a label within seconds; when both configurations give the same,
+ * nothing is seen of it. */
+static const int64_t PATIENCE_NS = 30 * NUM_NS_PER_SECOND;
+
+/* What the node offers of NVIDIA's, as a number; 0 = nothing. */
+static uint64_t offered(const struct kube_item *item)
 {
-    struct str state = kube_item_label(&r->item, CTL_LABEL_MIG_STATE);
-    bool offers = false;
-    KUBE_FOREACH(it, kube_item_at(&r->item, "status.allocatable"))
+    uint64_t sum = 0;
+    KUBE_FOREACH(it, kube_item_at(item, "status.allocatable"))
     {
         char text[KUBE_SCALAR_MAX];
-        offers |= str_starts(it.key, STR_LIT("nvidia.com/")) &&
-                  !str_eq_c(kube_value_scalar(it.value, text), "0");
+        struct str count = kube_value_scalar(it.value, text);
+        if (str_starts(it.key, STR_LIT("nvidia.com/")) && !str_eq_c(count, "0"))
+            sum = str_hash(count, str_hash(it.key, sum + 1));
     }
-    return offers && (r->n->mig_config.len == 0 || str_eq_c(state, "success"));
+    return sum;
 }
 
-static int wait_back(struct revert *r, struct err *reterr)
+/* NVIDIA's parts have taken the labels when MIG is settled and the node, twice in a row, offers
+ * what it did not offer before. */
+static bool is_back(const struct revert *r, struct back *b)
 {
+    bool success = str_eq_c(kube_item_label(&r->item, CTL_LABEL_MIG_STATE), "success");
+    uint64_t now = offered(&r->item);
+    bool rests = now != 0 && now == b->last;
+    b->last = now;
+    b->moved = b->moved || now != b->before;
+    b->started = b->started || !success;
+    if (!rests || (r->n->mig_config.len > 0 && !success))
+        return false;
+    return (b->moved && (b->started || !b->mig)) || os_loop_now_ns(r->loop) >= b->believed_ns;
+}
+
+/* before: what the node offered as its labels were set back. */
+static int wait_back(struct revert *r, uint64_t before, struct err *reterr)
+{
+    const struct ctl_revert_node *n = r->n;
+    struct str mig_now = ctl_labels_get(&n->node->labels, CTL_LABEL_MIG_CONFIG);
     int64_t limit = r->o->timeout_ns > 0 ? r->o->timeout_ns : TIMEOUT_NS;
     int64_t poll = r->o->poll_ns > 0 ? r->o->poll_ns : POLL_NS;
-    int64_t until = os_loop_now_ns(r->loop) + limit;
+    int64_t now = os_loop_now_ns(r->loop);
+    struct back back = {.before = before,
+            .last = before,
+            .mig = n->mig_config.len > 0 && !str_eq(n->mig_config, mig_now),
+            .believed_ns = now + PATIENCE_NS};
+    if (back.mig) /* it always says when it begins: an old "success" is none of this label */
+        back.believed_ns = INT64_MAX;
     for (;;) {
         if (pause_for(r, poll, reterr) < 0 || get_node(r, reterr) < 0)
             return reterr->code;
-        if (is_back(r))
+        if (is_back(r, &back))
             return 0;
-        if (os_loop_now_ns(r->loop) > until) {
+        if (os_loop_now_ns(r->loop) > now + limit) {
             return err_set(reterr, -ETIMEDOUT,
-                    "node %.*s: it offers no GPUs yet; it stays closed, its labels are set back",
-                    STR_ARG_SHORT(r->n->node->name));
+                    "node %.*s: %s; it stays closed, its labels are set back",
+                    STR_ARG_SHORT(n->node->name),
+                    back.mig && !back.started ? "mig-manager does not answer"
+                                              : "it offers no GPUs yet");
         }
     }
 }
@@ -409,18 +469,23 @@ static int wait_back(struct revert *r, struct err *reterr)
 static int bring_back(struct revert *r, struct err *reterr)
 {
     bool closed = r->n->node->fields.unschedulable;
-    if (!r->n->drains)
+    if (r->n->tainted && patch_node(r, TAINTS, reterr) < 0)
+        return reterr->code;
+    bool midway = !r->n->drains && r->n->waits;
+    if (!r->n->drains && !midway)
         return patch_node(r, LABELS | MARKS | (r->n->ours_cordon ? OPEN : 0), reterr);
-    say(r, "closing it");
-    if (!closed && patch_node(r, CLOSE, reterr) < 0)
-        return reterr->code;
-    if (drain(r, reterr) < 0)
-        return reterr->code;
-    say(r, "setting its labels back");
+    if (!midway) {
+        say(r, "closing it");
+        if (!closed && patch_node(r, CLOSE, reterr) < 0)
+            return reterr->code;
+        if (drain(r, reterr) < 0)
+            return reterr->code;
+        say(r, "setting its labels back");
+    }
     if (patch_node(r, LABELS, reterr) < 0)
         return reterr->code;
     say(r, "waiting for its GPUs");
-    if (wait_back(r, reterr) < 0)
+    if (wait_back(r, offered(&r->item), reterr) < 0)
         return reterr->code;
     return patch_node(r, MARKS | (!closed || r->n->ours_cordon ? OPEN : 0), reterr);
 }

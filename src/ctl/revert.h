@@ -17,7 +17,9 @@ struct ctl_revert_node {
     struct str plugin_config, mig_config, pool; /* to be set; "" removes the label */
     bool original_known; /* else: our labels go, those of NVIDIA that name our keys too */
     bool drains;         /* its GPUs are configured otherwise now */
+    bool waits;          /* closed by a revert that did not see it come back */
     bool ours_cordon;    /* it is closed, by us */
+    bool tainted;        /* by us */
     uint32_t pods;       /* with GPUs, that have to go */
 };
 

@@ -18,7 +18,8 @@ enum { LABEL_VALUE_MAX = 4096 }; /* longer ones a snapshot leaves out */
 
 /* A pod without GPUs; the node's name follows. */
 struct slim_other {
-    char mark; /* OTHER_MARK; the others begin with a brace */
+    char mark;   /* OTHER_MARK; the others begin with a brace */
+    uint8_t why; /* enum ctl_stay_why; none that is judged by labels */
     uint32_t cpu_milli;
     int64_t memory_bytes;
     char node[];
@@ -122,6 +123,7 @@ static void copy_tolerations(struct json_writer *w, struct kube_value from)
         jw_object(w);
         for (unsigned i = 0; i < sizeof keys / sizeof keys[0]; i++)
             copy_str(w, it.value, keys[i]);
+        copy_i64(w, it.value, "tolerationSeconds");
         jw_object_end(w);
     }
     jw_array_end(w);
@@ -226,6 +228,19 @@ static void put_affinity(struct json_writer *w)
     jw_object_end(w);
 }
 
+/* Any volume on the node's disk: that there is one is all that counts. */
+static void put_volume(struct json_writer *w)
+{
+    jw_key(w, "volumes");
+    jw_array(w);
+    jw_object(w);
+    jw_key(w, "hostPath");
+    jw_object(w);
+    jw_object_end(w);
+    jw_object_end(w);
+    jw_array_end(w);
+}
+
 static void copy_spec(
         struct json_writer *w, struct kube_value spec, const struct kube_pod_spec *read)
 {
@@ -250,14 +265,17 @@ static void copy_spec(
         jw_object_end(w);
     }
     copy_resources(w, spec, "overhead");
+    if (read->local_storage)
+        put_volume(w);
     jw_object_end(w);
 }
 
-static int write_other(const struct kube_pod *p, struct buf *out)
+static int write_other(const struct kube_pod *p, enum ctl_stay_why why, struct buf *out)
 {
     struct slim_other row;
     memset(&row, 0, sizeof row); /* its bytes are compared */
     row.mark = OTHER_MARK;
+    row.why = (uint8_t)why;
     row.cpu_milli = (uint32_t)num_min_i64(num_max_i64(p->spec.requests.cpu_milli, 0), INT32_MAX);
     row.memory_bytes = p->spec.requests.memory_bytes;
     if (!snapshot_pod_takes_room(p))
@@ -295,8 +313,10 @@ static int write_pod(const struct kube_item *item, struct buf *out)
     struct kube_pod p;
     kube_pod_read(item, &p);
     bool exporter = snapshot_is_exporter(item);
-    if (!exporter && !snapshot_asks_gpu(&p.spec))
-        return write_other(&p, out);
+    enum ctl_stay_why why = snapshot_stay_why(item, &p);
+    bool whole = why == CTL_STAY_SYSTEM && snapshot_pod_takes_room(&p); /* by its labels */
+    if (!exporter && !whole && !snapshot_asks_gpu(&p.spec))
+        return write_other(&p, why, out);
     struct json_writer w = JSON_WRITER(out, 0);
     jw_object(&w);
     copy_metadata(&w, item, &p.owner);
@@ -347,7 +367,7 @@ static int write_workload(enum ctl_kind kind, const struct kube_item *item, stru
     struct kube_workload read;
     struct json_writer w = JSON_WRITER(out, 0);
     snapshot_read_workload(kind, item, &read);
-    bool gpus = snapshot_asks_gpu(&read.spec);
+    bool gpus = snapshot_asks_gpu(&read.spec) || kind == CTL_DAEMONSETS;
     jw_object(&w);
     if (gpus) {
         copy_metadata(&w, item, &read.owner);
@@ -453,7 +473,8 @@ static int write_budget(const struct kube_item *item, struct buf *out)
     return 0;
 }
 
-/* What is used of a quota is not kept: that there is one counts. */
+/* Of what is used, only what is beyond the limit is kept: the rest changes with every pod, and that
+ * there is a quota counts. */
 static int write_quota(const struct kube_item *item, struct buf *out)
 {
     struct kube_quota q;
@@ -474,6 +495,18 @@ static int write_quota(const struct kube_item *item, struct buf *out)
             continue;
         jw_key_str(&w, q.list[i].name);
         jw_i64(&w, q.list[i].hard);
+    }
+    jw_object_end(&w);
+    jw_object_end(&w);
+    jw_key(&w, "status");
+    jw_object(&w);
+    jw_key(&w, "used");
+    jw_object(&w);
+    for (uint32_t i = 0; i < q.count; i++) {
+        if (!snapshot_quota_counts(q.list[i].name) || q.list[i].used <= q.list[i].hard)
+            continue;
+        jw_key_str(&w, q.list[i].name);
+        jw_i64(&w, q.list[i].used);
     }
     jw_object_end(&w);
     jw_object_end(&w);
@@ -599,7 +632,14 @@ int ctl_slim_put(struct ctl_snapshot *s, struct arena *scratch, enum ctl_kind ki
         struct str node = {o->node, text.len - sizeof *o};
         snapshot_put_other(s, node, o->cpu_milli, o->memory_bytes);
         s->taken[CTL_PODS]++;
-        return 0;
+        if (o->why == CTL_STAY_NOT)
+            return 0;
+        return snapshot_put_stay(s,
+                &(struct ctl_stay){.node = node,
+                        .namespace = row->namespace,
+                        .name = row->name,
+                        .why = (enum ctl_stay_why)o->why},
+                reterr);
     }
     struct kube_item item = {.namespace = row->namespace,
             .name = row->name,

@@ -17,6 +17,12 @@ bool snapshot_pod_takes_room(const struct kube_pod *p);
 void snapshot_put_other(
         struct ctl_snapshot *s, struct str node, int64_t cpu_milli, int64_t memory_bytes);
 
+/* Why an autoscaler would not evict a pod, from the pod alone; SOURCE: kubernetes/autoscaler,
+ * simulator/drainability. */
+enum ctl_stay_why snapshot_stay_why(const struct kube_item *item, const struct kube_pod *p);
+
+int snapshot_put_stay(struct ctl_snapshot *s, const struct ctl_stay *stay, struct err *reterr);
+
 bool snapshot_is_exporter(const struct kube_item *item); /* by the labels of a pod */
 
 bool snapshot_quota_counts(struct str resource);    /* a quota on it matters to us */

@@ -93,6 +93,7 @@ struct ctl_snapshot *ctl_snapshot_free(struct ctl_snapshot *s)
     mem_free(s->configs);
     mem_free(s->maps);
     mem_free(s->exporters);
+    mem_free(s->stays);
     mem_free(s->other);
     (void)arena_free(s->a);
     mem_free(s);
@@ -167,7 +168,7 @@ static void keep_tolerations(struct ctl_snapshot *s, const struct kube_toleratio
     struct kube_toleration *list = ARENA_ARRAY(s->a, struct kube_toleration, count + 1);
     for (uint32_t i = 0; i < count; i++) {
         list[i] = (struct kube_toleration){keep(s, from[i].key), keep(s, from[i].op),
-                keep(s, from[i].value), keep(s, from[i].effect)};
+                keep(s, from[i].value), keep(s, from[i].effect), from[i].seconds};
     }
     *ret_list = list;
 }
@@ -263,8 +264,26 @@ static void see_preallocation(const struct kube_pod_spec *f, struct ctl_pod_spec
     }
 }
 
-static void keep_spec(
+/* Where the pods may go. */
+static void keep_placing(
         struct ctl_snapshot *s, const struct kube_pod_spec *f, struct ctl_pod_spec *ret_spec)
+{
+    struct kube_pair *selector = ARENA_ARRAY(s->a, struct kube_pair, f->selector_count + 1);
+    for (uint32_t i = 0; i < f->selector_count; i++) {
+        selector[i] =
+                (struct kube_pair){keep(s, f->selector[i].key), keep(s, f->selector[i].value)};
+    }
+    ret_spec->selector = selector;
+    ret_spec->selector_count = f->selector_count;
+    /* More terms than are read are as good as terms that are not understood. */
+    ret_spec->affinity_required |= f->selector_beyond > 0;
+    ret_spec->toleration_count = f->toleration_count;
+    keep_tolerations(s, f->tolerations, f->toleration_count, &ret_spec->tolerations);
+}
+
+/* always: where its pods may go matters without GPUs too. */
+static void keep_spec(struct ctl_snapshot *s, const struct kube_pod_spec *f, bool always,
+        struct ctl_pod_spec *ret_spec)
 {
     *ret_spec = (struct ctl_pod_spec){
             .cpu_milli = f->requests.cpu_milli,
@@ -274,6 +293,7 @@ static void keep_spec(
             .affinity_required = f->affinity_required,
             .claims = f->claim_count + f->claims_beyond > 0,
             .gated = f->scheduling_gates > 0,
+            .local_storage = f->local_storage,
             .gpu_containers = f->gpu_containers,
             .gpu_container = keep(s, f->gpu_container),
     };
@@ -286,22 +306,11 @@ static void keep_spec(
             ret_spec->gpu_count = (uint32_t)num_min_i64(r->count, UINT32_MAX);
         }
     }
-    if (ret_spec->gpu_kinds == 0)
-        return; /* the rest matters to pods with GPUs alone */
-    struct kube_pair *selector = ARENA_ARRAY(s->a, struct kube_pair, f->selector_count + 1);
-    for (uint32_t i = 0; i < f->selector_count; i++) {
-        selector[i] =
-                (struct kube_pair){keep(s, f->selector[i].key), keep(s, f->selector[i].value)};
-    }
-    ret_spec->selector = selector;
-    ret_spec->selector_count = f->selector_count;
-    /* More terms than are read are as good as terms that are not understood. */
-    ret_spec->affinity_required |= f->selector_beyond > 0;
-    ret_spec->toleration_count = f->toleration_count;
-    keep_tolerations(s, f->tolerations, f->toleration_count, &ret_spec->tolerations);
-    see_preallocation(f, ret_spec);
+    if (ret_spec->gpu_kinds > 0 || always)
+        keep_placing(s, f, ret_spec);
+    if (ret_spec->gpu_kinds > 0)
+        see_preallocation(f, ret_spec);
 }
-
 /* -- kinds --------------------------------------------------------------------------------------
  */
 
@@ -392,11 +401,51 @@ bool snapshot_asks_gpu(const struct kube_pod_spec *f)
     return f->claim_count + f->claims_beyond > 0;
 }
 
+enum ctl_stay_why snapshot_stay_why(const struct kube_item *item, const struct kube_pod *p)
+{
+    struct kube_value marks = kube_item_at(item, "metadata.annotations");
+    struct str safe = kube_value_str(kube_value_get(marks, CTL_ANNOTATION_SAFE_TO_EVICT));
+    struct str keep = kube_value_str(kube_value_get(marks, CTL_ANNOTATION_DO_NOT_DISRUPT));
+    /* DaemonSets' pods and the static ones, which their Node owns, go with the node. */
+    if (str_eq_c(p->owner.kind, "DaemonSet") || str_eq_c(p->owner.kind, "Node") ||
+            p->deleted_wall_ns != 0 || str_eq_c(safe, "true"))
+        return CTL_STAY_NOT;
+    if (str_eq_c(safe, "false") || str_eq_c(keep, "true"))
+        return CTL_STAY_ANNOTATION;
+    if (p->owner.kind.len == 0)
+        return CTL_STAY_BARE;
+    if (str_eq_c(item->namespace, "kube-system"))
+        return CTL_STAY_SYSTEM;
+    return p->spec.local_storage ? CTL_STAY_STORAGE : CTL_STAY_NOT;
+}
+
+int snapshot_put_stay(struct ctl_snapshot *s, const struct ctl_stay *stay, struct err *reterr)
+{
+    struct ctl_stay *row = ROW_ADD(s, stay, CTL_PODS_MAX);
+    if (row == NULL)
+        return too_many(CTL_PODS, CTL_PODS_MAX, reterr);
+    *row = *stay;
+    row->node = keep(s, stay->node);
+    row->namespace = keep(s, stay->namespace);
+    row->name = keep(s, stay->name);
+    return 0;
+}
+
 static int put_pod(struct ctl_snapshot *s, const struct kube_item *item, struct err *reterr)
 {
     struct kube_pod p;
     struct ctl_pod_spec spec;
     kube_pod_read(item, &p);
+    enum ctl_stay_why stays =
+            snapshot_pod_takes_room(&p) ? snapshot_stay_why(item, &p) : CTL_STAY_NOT;
+    if (stays != CTL_STAY_NOT) {
+        struct ctl_stay stay = {p.spec.node, item->namespace, item->name, stays, {0}};
+        if (stays == CTL_STAY_SYSTEM)
+            stay.labels = keep_labels(s, kube_item_at(item, "metadata.labels"));
+        int rc = snapshot_put_stay(s, &stay, reterr);
+        if (rc < 0)
+            return rc;
+    }
     if (!snapshot_asks_gpu(&p.spec)) {
         if (snapshot_pod_takes_room(&p)) {
             snapshot_put_other(
@@ -404,7 +453,7 @@ static int put_pod(struct ctl_snapshot *s, const struct kube_item *item, struct 
         }
         return snapshot_is_exporter(item) ? put_exporter(s, item, &p, reterr) : 0;
     }
-    keep_spec(s, &p.spec, &spec);
+    keep_spec(s, &p.spec, false, &spec);
     struct ctl_pod *row = ROW_ADD(s, pod, CTL_PODS_MAX);
     if (row == NULL)
         return too_many(CTL_PODS, CTL_PODS_MAX, reterr);
@@ -455,7 +504,7 @@ static int put_workload(struct ctl_snapshot *s, enum ctl_kind kind, const struct
     w->version = item->version;
     w->owner = keep_owner(s, &f.owner);
     w->replicas = f.suspended ? 0 : f.replicas;
-    keep_spec(s, &f.spec, &w->spec);
+    keep_spec(s, &f.spec, kind == CTL_DAEMONSETS, &w->spec);
     if (w->uid.len > 0)
         (void)map_str_set(&s->workload_by_uid, w->uid, s->workload_count - 1);
     if (w->spec.gpu_kinds == 0)
@@ -499,16 +548,21 @@ static int put_quota(struct ctl_snapshot *s, const struct kube_item *item, struc
 {
     struct kube_quota f;
     kube_quota_read(item, &f);
-    for (uint32_t i = 0; i < f.count; i++) {
+    uint32_t told = UINT32_MAX;
+    bool beyond = false;
+    for (uint32_t i = 0; i < f.count && !beyond; i++) {
         if (!snapshot_quota_counts(f.list[i].name))
             continue;
-        struct ctl_quota *q = ROW_ADD(s, quota, CTL_WORKLOADS_MAX);
-        if (q == NULL)
-            return too_many(CTL_QUOTAS, CTL_WORKLOADS_MAX, reterr);
-        *q = (struct ctl_quota){keep(s, item->namespace), keep(s, item->name),
-                keep(s, f.list[i].name), f.list[i].hard, f.list[i].used};
-        return 0;
+        beyond = f.list[i].used > f.list[i].hard;
+        told = beyond || told == UINT32_MAX ? i : told;
     }
+    if (told == UINT32_MAX)
+        return 0;
+    struct ctl_quota *q = ROW_ADD(s, quota, CTL_WORKLOADS_MAX);
+    if (q == NULL)
+        return too_many(CTL_QUOTAS, CTL_WORKLOADS_MAX, reterr);
+    *q = (struct ctl_quota){
+            keep(s, item->namespace), keep(s, item->name), keep(s, f.list[told].name), beyond};
     return 0;
 }
 
@@ -541,7 +595,7 @@ static void put_operator(struct ctl_snapshot *s, const struct kube_item *item)
                     (struct kube_toleration){kube_value_str(kube_value_get(it.value, "key")),
                             kube_value_str(kube_value_get(it.value, "operator")),
                             kube_value_str(kube_value_get(it.value, "value")),
-                            kube_value_str(kube_value_get(it.value, "effect"))};
+                            kube_value_str(kube_value_get(it.value, "effect")), -1};
         }
     }
     struct ctl_operator *o = &s->operator;

@@ -71,7 +71,7 @@ struct ctl_pod_spec {
     uint32_t gpu_kinds; /* different nvidia.com resources asked at once */
     int64_t cpu_milli, memory_bytes;
     struct str scheduler, priority_class;
-    bool affinity_required, claims, gated;
+    bool affinity_required, claims, gated, local_storage;
     uint32_t gpu_containers;
     struct str gpu_container; /* the first of them */
     uint32_t selector_count;
@@ -93,6 +93,23 @@ struct ctl_pod {
     struct ctl_labels labels, annotations;
 };
 
+/* A pod without GPUs that an autoscaler does not evict: it keeps its node. */
+enum ctl_stay_why {
+    CTL_STAY_NOT,
+    CTL_STAY_ANNOTATION, /* its owner says so */
+    CTL_STAY_BARE,       /* nobody makes it again */
+    CTL_STAY_SYSTEM,     /* of kube-system: unless a PodDisruptionBudget covers it */
+    CTL_STAY_STORAGE,    /* what it wrote to the node's disk would be lost */
+    CTL_STAY_BUDGET,     /* its PodDisruptionBudget allows no disruption */
+    CTL_STAY_NODE,       /* no pod: the node's own annotation */
+    CTL_STAY_COUNT
+};
+struct ctl_stay {
+    struct str node, namespace, name;
+    enum ctl_stay_why why;
+    struct ctl_labels labels;
+};
+
 struct ctl_workload {
     enum ctl_kind kind;
     struct str namespace, name, uid;
@@ -112,8 +129,8 @@ struct ctl_budget {
 };
 
 struct ctl_quota {
-    struct str namespace, name, resource; /* the first GPU resource that it limits */
-    int64_t hard, used;
+    struct str namespace, name, resource; /* the first GPU resource that it limits, or has beyond */
+    bool beyond;                          /* more of it is used than it allows */
 };
 
 struct ctl_config_key {
@@ -154,7 +171,8 @@ struct ctl_snapshot {
     struct ctl_config_key *configs;
     struct ctl_config_map *maps; /* those of `configs`, and those without a key */
     struct ctl_exporter *exporters;
-    uint32_t exporter_count, exporter_cap;
+    struct ctl_stay *stays;
+    uint32_t exporter_count, exporter_cap, stay_count, stay_cap;
     uint32_t node_count, node_cap, pod_count, pod_cap, workload_count, workload_cap, budget_count,
             budget_cap, quota_count, quota_cap, config_count, config_cap, map_count, map_cap;
     struct ctl_operator operator;

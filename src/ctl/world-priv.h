@@ -31,6 +31,18 @@ uint32_t world_owner_of_pod(struct world_builder *b, const struct ctl_pod *p);
 void world_add_idle_owners(struct world_builder *b); /* templates with GPUs and no pod */
 void world_finish_owners(struct world_builder *b);
 
+/* ctl/world_stay.c: says of each node which pods and marks keep it from going when it is empty. */
+void world_find_stays(struct world_builder *b);
+
+/* ctl/world_taint.c: our taints on the nodes, and who would not tolerate them. */
+void world_find_taints(struct world_builder *b);
+bool world_tolerates(
+        const struct kube_toleration *list, uint32_t count, const struct kube_taint *taint);
+
+/* True when the budget may cover pods with these labels. */
+bool world_budget_covers(
+        const struct ctl_budget *budget, struct str namespace, const struct ctl_labels *labels);
+
 /* True for an annotation that says something to us: of a node, an owner or a pod. */
 bool world_reads_annotation(struct str key);
 

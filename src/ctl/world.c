@@ -264,6 +264,7 @@ int ctl_world_build(struct arena *a, const struct ctl_snapshot *s,
 {
     *ret_world = (struct ctl_world){.a = a, .snapshot = s};
     struct ctl_world *w = ret_world;
+    w->taint_pools = options->policy->taint_pools;
     struct world_builder b = {.w = w, .s = s, .o = options};
     if (world_add_nodes(&b, reterr) < 0) {
         world_builder_clear(&b);
@@ -276,6 +277,8 @@ int ctl_world_build(struct arena *a, const struct ctl_snapshot *s,
         add_pod(&b, &s->pods[i]);
     world_add_idle_owners(&b);
     world_finish_owners(&b);
+    world_find_stays(&b);
+    world_find_taints(&b);
     world_builder_clear(&b);
     add_configs(&b);
     find_operator(&b);

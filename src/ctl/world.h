@@ -28,6 +28,8 @@ enum ctl_price_source { CTL_PRICE_INSTANCE, CTL_PRICE_MODEL, CTL_PRICE_DEFAULT }
 struct ctl_node_note {
     const struct ctl_node *node;
     const char *excluded_why; /* fact.excluded: why; else NULL */
+    uint32_t stay_count;      /* pods and marks that keep the node when it is empty otherwise */
+    const char *stay_first;   /* the first of them; fact.keeps says it and the count */
     enum ctl_price_source price;
     bool autoscaled;       /* of a node group that an autoscaler may resize */
     struct str autoscaler; /* the label that says so */
@@ -64,6 +66,7 @@ struct ctl_world {
     struct map_str node_index;               /* name -> row */
     struct map_str pod_index;                /* "namespace/name" -> row */
     struct map_u64 owner_index, node_by_uid; /* uid -> row */
+    bool taint_pools;           /* of the policy: patches for owners carry the toleration */
     uint32_t unknown_gpu_nodes; /* nodes with GPUs of a model that is not known: left out */
 };
 

@@ -4,6 +4,7 @@
 #include "ctl/world-priv.h"
 #include "mig/catalog.h"
 #include "model/gpu.h"
+#include "nvidia/plugin_config.h"
 
 #include <errno.h>
 #include <string.h>
@@ -205,30 +206,18 @@ static struct str foreign_of(
         return str_from(arena_printf(
                 a, "MIG layout '%.*s', set up by somebody else", STR_ARG_SHORT(layout)));
     }
-    if (key.len > 0) {
+    if (key.len > 0 && !nvidia_config_key_is_made(key)) { /* a node that we gave back keeps ours */
         return str_from(arena_printf(
                 a, "device-plugin configuration '%.*s', set by somebody else", STR_ARG_SHORT(key)));
     }
     return (struct str){0};
 }
 
-static bool tolerates(const struct kube_toleration *t, const struct kube_taint *taint)
-{
-    if (t->effect.len > 0 && !str_eq(t->effect, taint->effect))
-        return false;
-    if (str_eq_c(t->op, "Exists"))
-        return t->key.len == 0 || str_eq(t->key, taint->key);
-    return str_eq(t->key, taint->key) && str_eq(t->value, taint->value);
-}
-
 static bool look_at_all(const struct world_builder *b, const struct kube_taint *taint)
 {
     for (uint32_t i = 0; i < b->s->pod_count; i++) {
         const struct ctl_pod_spec *spec = &b->s->pods[i].spec;
-        bool ok = false;
-        for (uint32_t t = 0; t < spec->toleration_count && !ok; t++)
-            ok = tolerates(&spec->tolerations[t], taint);
-        if (!ok)
+        if (!world_tolerates(spec->tolerations, spec->toleration_count, taint))
             return false;
     }
     return true;

@@ -35,7 +35,9 @@ static const struct {
 
 bool world_reads_annotation(struct str key)
 {
-    if (str_starts(key, STR_LIT(CTL_DOMAIN)))
+    if (str_starts(key, STR_LIT(CTL_DOMAIN)) || str_eq_c(key, CTL_ANNOTATION_SAFE_TO_EVICT) ||
+            str_eq_c(key, CTL_ANNOTATION_NO_SCALE_DOWN) ||
+            str_eq_c(key, CTL_ANNOTATION_DO_NOT_DISRUPT))
         return true;
     for (unsigned i = 0; i < sizeof queue_marks / sizeof queue_marks[0]; i++) {
         if (str_eq_c(key, queue_marks[i].key))
@@ -216,6 +218,18 @@ struct sight {
     struct str namespace;
 };
 
+/* The quota on GPUs that governs a namespace, first the one that is used beyond its limit. */
+static const struct ctl_quota *quota_of(const struct world_builder *b, struct str namespace)
+{
+    const struct ctl_quota *found = NULL;
+    for (uint32_t i = 0; i < b->s->quota_count; i++) {
+        const struct ctl_quota *q = &b->s->quotas[i];
+        if (str_eq(q->namespace, namespace) && (found == NULL || (q->beyond && !found->beyond)))
+            found = q;
+    }
+    return found;
+}
+
 static const char *foreign_queue(const struct world_builder *b, const struct sight *t)
 {
     if (t->spec->scheduler.len > 0 && !str_eq_c(t->spec->scheduler, "default-scheduler")) {
@@ -228,14 +242,25 @@ static const char *foreign_queue(const struct world_builder *b, const struct sig
                     b->w->a, "%s '%.*s' counts its GPUs", queue_marks[i].who, STR_ARG_SHORT(value));
         }
     }
-    for (uint32_t i = 0; i < b->s->quota_count; i++) {
-        const struct ctl_quota *q = &b->s->quotas[i];
-        if (str_eq(q->namespace, t->namespace)) {
-            return arena_printf(b->w->a, "ResourceQuota '%.*s' counts %.*s in its namespace",
-                    STR_ARG_SHORT(q->name), STR_ARG_SHORT(q->resource));
-        }
+    const struct ctl_quota *q = quota_of(b, t->namespace);
+    if (q != NULL && q->beyond) {
+        return arena_printf(b->w->a,
+                "more %.*s is in use than ResourceQuota '%.*s' allows: a pod that goes may not "
+                "come "
+                "back",
+                STR_ARG_SHORT(q->resource), STR_ARG_SHORT(q->name));
     }
     return NULL;
+}
+
+/* A quota counts what is asked for, so the template goes on asking for it; the pods may move: their
+ * successors are let in as they go. */
+static const char *fixed_why(const struct world_builder *b, struct str namespace)
+{
+    const struct ctl_quota *q = quota_of(b, namespace);
+    return q == NULL ? NULL
+                     : arena_printf(b->w->a, "ResourceQuota '%.*s' counts %.*s in its namespace",
+                               STR_ARG_SHORT(q->name), STR_ARG_SHORT(q->resource));
 }
 
 static const char *foreign_why(struct world_builder *b, const struct sight *t, uint64_t *ret_models)
@@ -344,7 +369,7 @@ static uint32_t scaled(struct str text, uint32_t replicas)
     return percent ? (uint32_t)num_ceildiv_u64(value * replicas, 100) : (uint32_t)value;
 }
 
-static bool budget_covers(
+bool world_budget_covers(
         const struct ctl_budget *bud, struct str namespace, const struct ctl_labels *labels)
 {
     if (!str_eq(bud->namespace, namespace))
@@ -365,7 +390,7 @@ static uint32_t max_unavailable(
     uint32_t least = b->o->seen[CTL_BUDGETS] ? UINT32_MAX : 0;
     for (uint32_t i = 0; i < b->s->budget_count; i++) {
         const struct ctl_budget *bud = &b->s->budgets[i];
-        if (!budget_covers(bud, t->namespace, t->labels))
+        if (!world_budget_covers(bud, t->namespace, t->labels))
             continue;
         uint32_t may = 0;
         if (bud->max_unavailable.len > 0) {
@@ -450,6 +475,7 @@ static uint32_t owner_add(struct world_builder *b, const struct owner_seed *seed
     if (why == NULL)
         why = seed->unknown;
     f->foreign = str_from(why);
+    f->fixed = str_from(fixed_why(b, t->namespace));
     return row;
 }
 

@@ -225,24 +225,40 @@ void dra_dec_node(struct dra_dec *d, const struct dra_at *root)
         dra_refs_add(&d->s->nodes, node);
 }
 
+/* Adds the amounts of a list whose names are not there yet. */
+static void amounts(struct dra_dec *d, const struct dra_at *list, struct dra_pod_resource *items,
+        uint32_t *count)
+{
+    uint32_t before = *count, more = dra_dec_map(d, list);
+    for (uint32_t i = 0; i < more; i++) {
+        struct dra_at item = dra_at_item(list, i);
+        struct quantity q = {0};
+        int64_t amount = 0;
+        uint32_t name = dra_names_add(&d->s->names, item.key), k = 0;
+        dra_dec_scalar_quantity(d, &item, &q);
+        (void)quantity_as_i64(&q, &amount);
+        while (k < before && items[k].name != name)
+            k++;
+        if (k == before)
+            items[(*count)++] = (struct dra_pod_resource){.name = name, .count = amount};
+    }
+}
+
+/* A limit without a request is one, as the API server fills in. */
 static void container(
         struct dra_dec *d, const struct dra_at *at, bool init, struct dra_container *ret)
 {
     struct dra_at resources = dra_at_field(at, "resources");
     struct dra_at requests = dra_at_field(&resources, "requests");
-    uint32_t count = dra_dec_map(d, &requests);
-    struct dra_pod_resource *items = dra_dec_alloc(d, count, sizeof *items);
+    struct dra_at limits = dra_at_field(&resources, "limits");
+    uint32_t most = dra_dec_map(d, &requests) + dra_dec_map(d, &limits);
+    struct dra_pod_resource *items = dra_dec_alloc(d, most, sizeof *items);
     ret->init = init;
     ret->sidecar = init && str_eq_c(dra_dec_text(d, at, "restartPolicy"), "Always");
     ret->resources = items;
-    for (uint32_t i = 0; items && i < count; i++) {
-        struct dra_at item = dra_at_item(&requests, i);
-        struct quantity q = {0};
-        int64_t amount = 0;
-        dra_dec_scalar_quantity(d, &item, &q);
-        (void)quantity_as_i64(&q, &amount);
-        items[ret->resource_count++] = (struct dra_pod_resource){
-                .name = dra_names_add(&d->s->names, item.key), .count = amount};
+    if (items) {
+        amounts(d, &requests, items, &ret->resource_count);
+        amounts(d, &limits, items, &ret->resource_count);
     }
 }
 

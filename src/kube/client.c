@@ -66,6 +66,9 @@ struct kube_client {
     struct request_list urgent, queue, others; /* others: sent or resting */
     uint32_t request_count;
     struct os_timer pump;
+    struct os_timer ping;         /* runs while something waits that has an idle time-out */
+    struct kube_request *pinging; /* NULL = none is under way */
+    int64_t heard_ns;             /* when the server was last heard */
     struct item_parser parser;
     struct kube_client_stats stats;
 };
@@ -300,6 +303,7 @@ static void on_done(void *user, const struct net_result *result)
 static void on_head(void *user, unsigned status)
 {
     const struct kube_request *r = user;
+    r->client->heard_ns = os_loop_now_ns(r->client->loop);
     if (status >= 200 && status < 300 && r->spec.on_head != NULL)
         r->spec.on_head(r->spec.user);
 }
@@ -307,6 +311,7 @@ static void on_head(void *user, unsigned status)
 static int on_body(void *user, unsigned status, struct str chunk)
 {
     struct kube_request *r = user;
+    r->client->heard_ns = os_loop_now_ns(r->client->loop);
     bool good = status >= 200 && status < 300;
     if (good && r->spec.on_body != NULL) {
         r->handed_over = true;
@@ -318,6 +323,66 @@ static int on_body(void *user, unsigned status, struct str chunk)
     if (chunk.len <= max && r->answer.len <= max - chunk.len)
         buf_put(&r->answer, chunk); /* of a Status only what fits */
     return 0;
+}
+
+/* --------------------------------------------------------------------------------- quiet servers
+ *
+ * A watch of what nobody changes may hear nothing for hours: the API server sends bookmarks only
+ * where something happens.  What client-go learns from HTTP/2's PING is learned here from a small
+ * request on the same connection (libcurl 7.88 pings only connections that nobody uses). */
+
+enum { PINGS_A_TIMEOUT = 3 };
+
+static void on_pong(void *user, const struct kube_answer *answer)
+{
+    struct kube_client *c = user;
+    (void)answer;
+    c->pinging = NULL;
+}
+
+/* The least idle time-out of what waits for an answer; 0 = none waits so. */
+static int64_t least_idle_ns(const struct kube_client *c)
+{
+    int64_t least_ns = 0;
+    for (const struct kube_request *r = c->others.first; r != NULL; r = r->next) {
+        int64_t idle_ns = r->net != NULL ? r->spec.idle_timeout_ns : 0;
+        if (idle_ns > 0 && (least_ns == 0 || idle_ns < least_ns))
+            least_ns = idle_ns;
+    }
+    return least_ns;
+}
+
+static void on_ping(struct os_timer *t)
+{
+    struct kube_client *c = (struct kube_client *)((char *)t - offsetof(struct kube_client, ping));
+    int64_t now_ns = os_loop_now_ns(c->loop);
+    int64_t every_ns = least_idle_ns(c) / PINGS_A_TIMEOUT;
+    if (every_ns == 0)
+        return;
+    int64_t due_ns = c->heard_ns + every_ns;
+    if (due_ns > now_ns) {
+        os_loop_timer_set(c->loop, t, due_ns);
+        return;
+    }
+    os_loop_timer_set(c->loop, t, now_ns + every_ns);
+    if (c->pinging != NULL)
+        return;
+    struct kube_request_spec spec = {.method = "GET",
+            .path = "/version",
+            .timeout_ns = every_ns,
+            .unlimited = true,
+            .done = on_pong,
+            .user = c};
+    c->stats.pings++;
+    if (kube_client_start(c, &spec, &c->pinging, NULL) < 0)
+        c->pinging = NULL;
+}
+
+static void expect_quiet(struct kube_client *c, int64_t idle_ns)
+{
+    int64_t at_ns = os_loop_now_ns(c->loop) + idle_ns / PINGS_A_TIMEOUT;
+    if (idle_ns > 0 && (!os_loop_timer_is_set(&c->ping) || c->ping.deadline_mono_ns > at_ns))
+        os_loop_timer_set(c->loop, &c->ping, at_ns);
 }
 
 /* --------------------------------------------------------------------------------------- sending
@@ -375,7 +440,9 @@ static void send(struct kube_request *r)
     if (code < 0) {
         r->net = NULL;
         tell_unsent(r, &fault);
+        return;
     }
+    expect_quiet(c, r->spec.idle_timeout_ns);
 }
 
 /* Takes a token, or says when there will be one (mono ns). */
@@ -471,6 +538,7 @@ int kube_client_new(struct os_loop *loop, const struct kube_config *config,
             .renewed = auth_renewed,
             .user = c};
     c->pump.fire = on_pump;
+    c->ping.fire = on_ping;
     c->qps_milli = options->qps_milli == 0 ? QPS_MILLI : options->qps_milli;
     c->burst = options->burst == 0 ? BURST : options->burst;
     c->tokens_nano = (int64_t)c->burst * 1000000000;
@@ -493,6 +561,7 @@ void kube_client_free(struct kube_client *client)
     kube_auth_clear(&client->auth);
     net_http_free(client->http);
     os_loop_timer_clear(client->loop, &client->pump);
+    os_loop_timer_clear(client->loop, &client->ping);
     item_parser_clear(&client->parser);
     mem_free(client);
 }

@@ -35,7 +35,7 @@ struct kube_answer {
     char cause[KUBE_REASON_MAX];  /* details.causes[0].reason, e.g. "DisruptionBudget" */
     int64_t retry_after_ns;       /* -1 = the server named none */
     struct str body;              /* 2xx, collected; valid during the call */
-    bool idle;                    /* no byte came for idle_timeout_ns */
+    bool idle;                    /* the server was silent for idle_timeout_ns */
     bool stopped;                 /* on_body said so, or the answer was over its limit */
     struct err err;               /* unless DONE: one line, e.g. "PATCH /api/v1/nodes/a: 409
                                      Conflict: ..." */
@@ -46,8 +46,10 @@ struct kube_request_spec {
     const char *path;         /* "/api/v1/pods?limit=500", below the config's server */
     const char *content_type; /* of the body; NULL = application/json */
     struct str body;
-    int64_t timeout_ns;          /* of an attempt; 0 = 30 s; negative = none (watches) */
-    int64_t idle_timeout_ns;     /* 0 = none */
+    int64_t timeout_ns; /* of an attempt; 0 = 30 s; negative = none (watches) */
+    /* Ends the request when not a byte of any answer came on its connection for so long; 0 = never.
+     * A server that has nothing to say is asked for its version before that: quiet is not dead. */
+    int64_t idle_timeout_ns;
     size_t body_bytes_max;       /* 0 = KUBE_BODY_BYTES_MAX; with on_body: no limit */
     unsigned retry_max;          /* 429 and 503 with Retry-After, before any byte was handed over */
     bool unlimited;              /* do not count against the rate limit (lease renewals) */
@@ -90,7 +92,7 @@ uint64_t kube_client_draw(struct kube_client *client, uint64_t bound);
 
 /* Counters for metrics. */
 struct kube_client_stats {
-    uint64_t requests, retries, throttled_ns, answers_429, answers_5xx, lost, logins;
+    uint64_t requests, retries, throttled_ns, answers_429, answers_5xx, lost, logins, pings;
 };
 struct kube_client_stats kube_client_stats(const struct kube_client *client);
 

@@ -39,6 +39,7 @@ struct kube_taint {
 
 struct kube_toleration {
     struct str key, op, value, effect; /* op "" = Equal */
+    int64_t seconds;                   /* tolerationSeconds; -1 = none, for ever */
 };
 
 struct kube_node {
@@ -86,6 +87,7 @@ struct kube_pod_spec {
         struct str name, claim, template;
     } claims[KUBE_CLAIMS_MAX];
     uint32_t scheduling_gates;
+    bool local_storage; /* a hostPath, or an emptyDir that is not memory: gone with the node */
 };
 void kube_pod_spec_read(struct kube_value spec, struct kube_pod_spec *ret_spec);
 

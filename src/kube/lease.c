@@ -25,7 +25,7 @@ enum {
     HOLDER_MAX = 256,
     TIME_MAX = 64,
     VERSION_MAX = 64,
-    BODY_MAX = 4096
+    BODY_MAX = 4 * KUBE_NOTE_MAX,
 };
 
 enum elector_state {
@@ -58,6 +58,11 @@ struct kube_elector {
     enum kube_lead told;
     bool has_told;
     struct err failure; /* of the last write; empty when it was taken */
+
+    char note[KUBE_NOTE_MAX + 1]; /* of who held the lease before us */
+    int64_t note_seen_ns;
+    uint64_t asked, writing; /* renewals asked for; as many when the write that is out began */
+    uint64_t noted;          /* those that are written */
 
     void (*released)(void *user);
     void *released_user;
@@ -113,6 +118,24 @@ static const char *micro_time(int64_t wall_ns, char *text)
     return text;
 }
 
+/* Who leads writes its own; who is about to keeps what is there. */
+static void put_note(const struct kube_elector *e, bool release, struct json_writer *w)
+{
+    struct buf note = BUF_INIT(KUBE_NOTE_MAX);
+    if (e->leads || release) {
+        e->options.note(e->options.user, &note);
+    } else {
+        buf_put(&note, str_from(e->note));
+    }
+    if (note.len > 0) {
+        jw_key(w, "annotations");
+        jw_object(w);
+        jw_kv_str(w, e->options.note_key, buf_str(&note));
+        jw_object_end(w);
+    }
+    buf_clear(&note);
+}
+
 static void write_body(const struct kube_elector *e, bool release, struct buf *body)
 {
     char now[TIME_MAX];
@@ -128,6 +151,8 @@ static void write_body(const struct kube_elector *e, bool release, struct buf *b
     jw_kv_cstr(&w, "namespace", e->options.namespace);
     if (!e->is_absent)
         jw_kv_cstr(&w, "resourceVersion", e->version);
+    if (e->options.note_key != NULL)
+        put_note(e, release, &w);
     jw_object_end(&w);
     jw_key(&w, "spec");
     jw_object(&w);
@@ -152,11 +177,13 @@ static void finish_release(struct kube_elector *e)
         e->released(e->released_user);
 }
 
-static void take_lease(struct kube_elector *e, struct str body)
+/* by_us: it is the answer to our own write. */
+static void take_lease(struct kube_elector *e, struct str body, bool by_us)
 {
     struct arena *a = arena_new(0);
     struct kube_item item;
-    if (kube_item_parse(a, body, &item, NULL) == 0) {
+    bool parsed = kube_item_parse(a, body, &item, NULL) == 0;
+    if (parsed) {
         struct kube_lease lease;
         kube_lease_read(&item, &lease);
         /* Only a change counts, timed by our own clock: the holder's may differ. */
@@ -173,6 +200,10 @@ static void take_lease(struct kube_elector *e, struct str body)
         e->duration_ns = seconds * SECONDS_NS;
         e->transitions = lease.transitions;
     }
+    if (!by_us && !e->leads && parsed && e->options.note_key != NULL) {
+        copy_text(kube_item_annotation(&item, e->options.note_key), e->note, sizeof e->note);
+        e->note_seen_ns = e->seen_ns;
+    }
     arena_free(a);
 }
 
@@ -188,11 +219,15 @@ static void on_written(void *user, const struct kube_answer *answer)
     if (answer->outcome == KUBE_DONE) {
         e->is_absent = false;
         e->failure = (struct err){0};
-        take_lease(e, answer->body);
+        take_lease(e, answer->body, true);
         e->leads = true;
         e->renewed_ns = e->write_began_ns;
+        bool noted = e->writing == e->asked && e->noted != e->asked;
+        e->noted = e->writing;
         os_loop_timer_set(e->loop, &e->deadline, e->renewed_ns + e->options.renew_deadline_ns);
         tell(e, KUBE_LEAD_YES);
+        if (noted)
+            e->options.noted(e->options.user);
     } else {
         bool news = strcmp(answer->err.text, e->failure.text) != 0;
         e->failure = answer->err;
@@ -200,6 +235,8 @@ static void on_written(void *user, const struct kube_answer *answer)
                 OS_LOG_CSTR("reason", e->failure.text));
     }
     come_back(e);
+    if (answer->outcome == KUBE_DONE && e->noted != e->asked)
+        os_loop_timer_set(e->loop, &e->tick, os_loop_now_ns(e->loop));
 }
 
 static void write_lease(struct kube_elector *e, bool release)
@@ -219,6 +256,7 @@ static void write_lease(struct kube_elector *e, bool release)
     };
     e->state = release ? ELECTOR_RELEASING : ELECTOR_WRITING;
     e->write_began_ns = os_loop_now_ns(e->loop);
+    e->writing = e->asked;
     if (kube_client_start(e->client, &spec, &e->request, NULL) < 0) {
         if (release) {
             finish_release(e);
@@ -259,9 +297,10 @@ static void on_seen(void *user, const struct kube_answer *answer)
     if (answer->outcome == KUBE_DONE) {
         e->is_absent = false;
         e->failure = (struct err){0};
-        take_lease(e, answer->body);
+        take_lease(e, answer->body, false);
     } else if (answer->outcome == KUBE_REJECTED && answer->http_status == 404) {
         e->is_absent = true;
+        e->note[0] = '\0';
         e->holder[0] = '\0';
         e->transitions = 0;
     } else {
@@ -348,6 +387,22 @@ int kube_elector_start(struct kube_client *client, const struct kube_elector_opt
 bool kube_elector_leads(const struct kube_elector *e)
 {
     return e->leads && os_clock_mono_ns() < e->renewed_ns + e->options.renew_deadline_ns;
+}
+
+struct str kube_elector_note(const struct kube_elector *e, int64_t *ret_age_ns)
+{
+    *ret_age_ns = os_loop_now_ns(e->loop) - e->note_seen_ns;
+    return str_from(e->note);
+}
+
+void kube_elector_renew(struct kube_elector *e)
+{
+    assert(e->options.note_key != NULL);
+    if (!e->leads)
+        return;
+    e->asked++;
+    if (e->state == ELECTOR_LOOKING && e->request == NULL)
+        os_loop_timer_set(e->loop, &e->tick, os_loop_now_ns(e->loop));
 }
 
 void kube_elector_release(struct kube_elector *e, void (*done)(void *user), void *user)

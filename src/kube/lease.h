@@ -21,14 +21,29 @@ struct kube_elector_options {
     const char *identity; /* unique of this process, e.g. "<pod>_<random>" */
     int64_t lease_ns, renew_deadline_ns, retry_ns; /* 0 = 15 s, 10 s, 2 s */
     void (*changed)(void *user, enum kube_lead lead, struct str holder);
+    /* A note to the next holder, kept in the Lease under the annotation note_key (NULL = none):
+     * `note` writes it anew for each renewal, `noted` tells that one is written which was begun
+     * after the last kube_elector_renew(). */
+    const char *note_key;
+    void (*note)(void *user, struct buf *out); /* at most KUBE_NOTE_MAX bytes */
+    void (*noted)(void *user);
     void *user;
 };
+
+enum { KUBE_NOTE_MAX = 4096 };
 
 int kube_elector_start(struct kube_client *client, const struct kube_elector_options *options,
         struct kube_elector **ret_elector, struct err *reterr);
 
 /* True while acting is safe: we hold the lease and renewed it within renew_deadline_ns. */
 bool kube_elector_leads(const struct kube_elector *e);
+
+/* The note of the holder before us, and for how long it has been there by our clock; "" = none.
+ * Stays as it was when we took the lease.  The view is valid until the elector goes. */
+struct str kube_elector_note(const struct kube_elector *e, int64_t *ret_age_ns);
+
+/* Renews at once, if we lead: `noted` follows, unless the lease is lost. */
+void kube_elector_renew(struct kube_elector *e);
 
 /* Gives the lease back (holder "", duration 1 s), so that the next one starts at once; `done` when
  * the answer is there or after 2 s.  Does nothing but call `done` when we do not lead. */

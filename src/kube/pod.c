@@ -189,6 +189,7 @@ static void read_tolerations(struct kube_value list, struct kube_pod_spec *ret)
                 .op = kube_value_str(kube_value_get(it.value, "operator")),
                 .value = kube_value_str(kube_value_get(it.value, "value")),
                 .effect = kube_value_str(kube_value_get(it.value, "effect")),
+                .seconds = kube_value_i64(kube_value_get(it.value, "tolerationSeconds"), -1),
         };
     }
 }
@@ -227,6 +228,19 @@ static void read_claims(struct kube_value list, struct kube_pod_spec *ret)
     }
 }
 
+static bool has_local_storage(struct kube_value volumes)
+{
+    KUBE_FOREACH(it, volumes)
+    {
+        struct kube_value dir = kube_value_get(it.value, "emptyDir");
+        struct str medium = kube_value_str(kube_value_get(dir, "medium"));
+        if (kube_value_exists(kube_value_get(it.value, "hostPath")) ||
+                (kube_value_exists(dir) && !str_eq_c(medium, "Memory")))
+            return true;
+    }
+    return false;
+}
+
 void kube_pod_spec_read(struct kube_value spec, struct kube_pod_spec *ret_spec)
 {
     struct kube_pod_spec *s = ret_spec;
@@ -244,6 +258,7 @@ void kube_pod_spec_read(struct kube_value spec, struct kube_pod_spec *ret_spec)
     read_tolerations(kube_value_get(spec, "tolerations"), s);
     read_containers(kube_value_get(spec, "containers"), s);
     read_claims(kube_value_get(spec, "resourceClaims"), s);
+    s->local_storage = has_local_storage(kube_value_get(spec, "volumes"));
 }
 
 /* -------------------------------------------------------------------------------------------- pod

@@ -2,8 +2,9 @@
  *
  * A reflector: lists (a streaming list where the server has it, else pages), then watches from that
  * version; bookmarks move the version on.  410 or a compacted version lists again; anything else is
- * tried again with back-off (0.8 s doubling to 30 s, with jitter).  A watch without a byte for
- * idle_timeout_ns is taken for dead: new connection.  Items are cut from the stream and parsed one
+ * tried again with back-off (0.8 s doubling to 30 s, with jitter).  A watch may be quiet as long as
+ * its connection is not: when no byte came on that for idle_timeout_ns (the client asks for one
+ * before) the peer is taken for dead: new connection.  Items are cut from the stream and parsed one
  * by one, so no list is ever held.  After a list, what it lacked is reported as gone.
  *
  * Calls come from the loop.  Level-triggered: the last call about an object says how it is. */
@@ -49,7 +50,7 @@ struct kube_watch_options {
     bool no_stream;          /* never ask for a streaming list */
     bool list_only;          /* one list, then rest; kube_watch_relist() lists again */
     size_t item_bytes_max;   /* 0 = KUBE_ITEM_BYTES_MAX */
-    int64_t idle_timeout_ns; /* 0 = 90 s: bookmarks come each minute */
+    int64_t idle_timeout_ns; /* 0 = 60 s */
     int64_t lost_after_ns;   /* 0 = 60 s */
     int64_t backoff_min_ns, backoff_max_ns; /* 0 = 0.8 s, 30 s */
 };

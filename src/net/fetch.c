@@ -138,6 +138,10 @@ static void copy_targets(struct net_fetch *f, const struct net_fetch_target *fro
         };
         if (from[i].tls == NULL)
             continue;
+        if (i > 0 && from[i].tls == from[i - 1].tls) { /* a round has many questions to one */
+            f->targets[i].tls = f->targets[i - 1].tls;
+            continue;
+        }
         f->tls[i] = (struct net_tls){
                 .ca_pem = arena_str(f->arena, from[i].tls->ca_pem),
                 .cert_pem = arena_str(f->arena, from[i].tls->cert_pem),

@@ -30,6 +30,8 @@ struct net_http {
     uint64_t opened_count;
 };
 
+enum { HTTP_CONNECTION_MAX = 64 };
+
 enum http_state {
     HTTP_WAITING, /* to be added to its pool */
     HTTP_RUNNING, /* libcurl has it */
@@ -47,7 +49,9 @@ struct net_request {
     bool may_be_sent; /* a connection was there and the request was being written */
     bool stopped, over_limit, idled;
     unsigned status;
-    int64_t last_byte_ns, idle_timeout_ns;
+    char connection[HTTP_CONNECTION_MAX]; /* our end of it, "" before there is one */
+    int64_t heard_ns;                     /* when a byte came on its connection, or the start */
+    int64_t idle_timeout_ns;
     struct str body; /* of the request; owned */
     size_t body_sent;
     struct buf answer;

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -113,16 +114,16 @@ uint64_t net_http_connections_opened(const struct net_http *http)
 
 /* A connection is there and the request is about to be written.  A second time after body bytes
  * went out would be a second write. */
-static int before_request(void *user, char *local, char *peer, int local_port, int peer_port)
+static int before_request(void *user, char *peer, char *local, int peer_port, int local_port)
 {
-    (void)local;
     (void)peer;
-    (void)local_port;
     (void)peer_port;
     struct net_request *r = user;
     if (r->body_sent > 0)
         return CURL_PREREQFUNC_ABORT;
     r->may_be_sent = true;
+    if (local != NULL && local_port > 0)
+        (void)snprintf(r->connection, sizeof r->connection, "%s %d", local, local_port);
     return CURL_PREREQFUNC_OK;
 }
 
@@ -145,13 +146,28 @@ static int refuse_rewind(void *user, curl_off_t offset, int origin)
     return untouched ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
+/* A byte of this answer says that its connection lives, and so for all that wait on it: a watch may
+ * be quiet for hours. */
+static void hear(struct net_request *r)
+{
+    int64_t now_ns = os_loop_now_ns(r->http->loop);
+    if (r->heard_ns == now_ns)
+        return;
+    r->heard_ns = now_ns;
+    for (struct net_request *q = r->http->requests; q != NULL; q = q->next) {
+        if (q->idle_timeout_ns > 0 && q->pool == r->pool && q->connection[0] != '\0' &&
+                strcmp(q->connection, r->connection) == 0)
+            q->heard_ns = now_ns;
+    }
+}
+
 static size_t take_body(char *bytes, size_t size, size_t count, void *user)
 {
     struct net_request *r = user;
     size_t len = size * count;
     if (r->state == HTTP_OVER)
         return 0;
-    r->last_byte_ns = os_loop_now_ns(r->http->loop);
+    hear(r);
     if (r->answer_bytes_max > 0 && len > r->answer_bytes_max - r->answer_bytes) {
         r->over_limit = true;
         r->stopped = true;
@@ -174,7 +190,7 @@ static size_t take_head(char *bytes, size_t size, size_t count, void *user)
     size_t len = size * count;
     if (r->state == HTTP_OVER)
         return 0;
-    r->last_byte_ns = os_loop_now_ns(r->http->loop);
+    hear(r);
     if (len > 2 || (len > 0 && bytes[0] != '\r' && bytes[0] != '\n'))
         return len;
     long status = 0;
@@ -431,7 +447,7 @@ static void on_idle(struct os_timer *t)
 {
     struct net_request *r = (struct net_request *)((char *)t - offsetof(struct net_request, idle));
     struct net_http *http = r->http;
-    int64_t due = r->last_byte_ns + r->idle_timeout_ns;
+    int64_t due = r->heard_ns + r->idle_timeout_ns;
     if (due > os_loop_now_ns(http->loop)) {
         os_loop_timer_set(http->loop, t, due);
         return;
@@ -454,7 +470,7 @@ int net_http_start(struct net_http *http, const struct net_request_spec *spec,
             .easy = curl_easy_init(),
             .idle.fire = on_idle,
             .idle_timeout_ns = spec->idle_timeout_ns,
-            .last_byte_ns = os_loop_now_ns(http->loop),
+            .heard_ns = os_loop_now_ns(http->loop),
             .answer = BUF_INIT(spec->body_bytes_max),
             .answer_bytes_max = spec->body_bytes_max,
             .on_head = spec->on_head,
@@ -476,7 +492,7 @@ int net_http_start(struct net_http *http, const struct net_request_spec *spec,
                 "libcurl does not take the request: check the URL, the proxy and the certificates");
     }
     if (r->idle_timeout_ns > 0)
-        os_loop_timer_set(http->loop, &r->idle, r->last_byte_ns + r->idle_timeout_ns);
+        os_loop_timer_set(http->loop, &r->idle, r->heard_ns + r->idle_timeout_ns);
     os_loop_timer_set(http->loop, &http->kick, os_loop_now_ns(http->loop));
     *ret_request = r;
     return 0;

@@ -41,7 +41,7 @@ struct net_result {
     int64_t retry_after_ns;  /* Retry-After; -1 when absent (a date counts from now) */
     struct str content_type; /* of the answer, valid during the call; "" when absent */
     bool timed_out;          /* LOST or NOT_SENT by a limit of time of ours */
-    bool idle;               /* LOST by idle_timeout_ns */
+    bool idle;               /* LOST by idle_timeout_ns: the connection is silent */
     bool over_limit;         /* STOPPED by body_bytes_max */
     struct str body;         /* without on_body: the whole body, valid during the call */
     struct err err;          /* unless DONE: what happened, without secrets */
@@ -62,7 +62,7 @@ struct net_request_spec {
     struct str proxy;           /* http://, https:// or socks5:// URL; "" = none */
     int64_t connect_timeout_ns; /* 0 = 10 s */
     int64_t timeout_ns;         /* of the whole; 0 = none */
-    int64_t idle_timeout_ns;    /* no byte of the answer for so long; 0 = none */
+    int64_t idle_timeout_ns;    /* no byte of any answer on its connection for so long; 0 = none */
     size_t body_bytes_max;      /* of the answer, decompressed; with on_body 0 = no limit */
     /* The head of the answer is there (none of a redirect or a 1xx); may be NULL. */
     void (*on_head)(void *user, unsigned status);

@@ -22,7 +22,7 @@ static struct nvidia_finding *finding_take(
     unsigned index = 0;
     const struct nvidia_rule *rule = nvidia_rule_find(str_from(name), &index);
     assert(rule);
-    if (lint->disabled >> index & 1)
+    if (nvidia_rule_set_has(&lint->disabled, index))
         return NULL;
     bool is_error = nvidia_rule_severity(rule) == NVIDIA_ERROR;
     bool first_error = is_error && lint->errors == 0;

@@ -12,7 +12,7 @@ enum {
     NVIDIA_FINDINGS_MAX = 64,
     NVIDIA_FINDING_TEXT_MAX = 256,
     NVIDIA_INSTEAD_MAX = 256,
-    NVIDIA_RULES_MAX = 64, /* a set of rules is a uint64_t */
+    NVIDIA_RULES_MAX = 128,
 };
 
 enum nvidia_severity { NVIDIA_ERROR, NVIDIA_WARNING };
@@ -43,6 +43,21 @@ const struct nvidia_rule *nvidia_rule_get(unsigned index);
 /* The rule of this name and its index, or NULL. */
 const struct nvidia_rule *nvidia_rule_find(struct str name, unsigned *ret_index);
 
+/* A set of rules; zero-initialise. */
+struct nvidia_rule_set {
+    uint64_t words[NVIDIA_RULES_MAX / 64];
+};
+
+static inline void nvidia_rule_set_add(struct nvidia_rule_set *set, unsigned index)
+{
+    set->words[index / 64] |= UINT64_C(1) << index % 64;
+}
+
+static inline bool nvidia_rule_set_has(const struct nvidia_rule_set *set, unsigned index)
+{
+    return (set->words[index / 64] >> index % 64 & 1) != 0;
+}
+
 struct nvidia_finding {
     const struct nvidia_rule *rule;
     uint32_t line, column; /* 1-based; 0 when the document has no marks */
@@ -54,9 +69,9 @@ struct nvidia_finding {
 struct nvidia_lint {
     struct nvidia_finding findings[NVIDIA_FINDINGS_MAX];
     uint32_t count, dropped;
-    uint32_t errors, warnings; /* of all, dropped ones too */
-    uint32_t refused;          /* errors for which the part does not take the file */
-    uint64_t disabled;         /* rules that give no finding: bit = index */
+    uint32_t errors, warnings;       /* of all, dropped ones too */
+    uint32_t refused;                /* errors for which the part does not take the file */
+    struct nvidia_rule_set disabled; /* rules that give no finding */
 };
 
 /* Adds a finding of `rule` (an existing name) at `at`: its key's place for members, its own else;

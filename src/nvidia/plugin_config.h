@@ -85,4 +85,8 @@ void nvidia_plugin_config_emit(const struct nvidia_plugin_plan *plan, struct buf
  * text[NVIDIA_CONFIG_KEY_MAX]; returns text. */
 char *nvidia_plugin_config_key(const struct nvidia_plugin_plan *plan, char *text);
 
+/* True for a name as nvidia_plugin_config_key() and nvidia_mig_plan_name() make them: any other in
+ * a ConfigMap is somebody's, also in one that is ours. */
+bool nvidia_config_key_is_made(struct str key);
+
 #endif

@@ -64,3 +64,20 @@ char *nvidia_plugin_config_key(const struct nvidia_plugin_plan *plan, char *text
     assert(wrote > 0 && wrote < NVIDIA_CONFIG_KEY_MAX);
     return text;
 }
+
+bool nvidia_config_key_is_made(struct str key)
+{
+    enum { HASH_DIGITS = 8 };
+    static const char *const begins[] = {"exclusive-", "shared-x", "mig-"};
+    bool known = false;
+    for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++)
+        known = known || str_starts(key, str_from(begins[i]));
+    if (!known || key.len <= HASH_DIGITS || key.ptr[key.len - HASH_DIGITS - 1] != '-')
+        return false;
+    for (size_t i = key.len - HASH_DIGITS; i < key.len; i++) {
+        char c = key.ptr[i];
+        if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f'))
+            return false;
+    }
+    return true;
+}

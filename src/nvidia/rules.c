@@ -187,6 +187,11 @@ static const struct nvidia_rule rules[] = {
                 "plugin keeps its old one, or at its start has none; from v0.18.2 on it goes back "
                 "to the default, so that whole GPUs are offered again which shared pods hold.",
                 "test/fake/recorded/config-manager-v0.18.0.txt, config-manager-v0.19.1.txt"},
+        {"plugin-start", "kubernetes", NVIDIA_VERDICT_ACCEPTED,
+                "From v0.18.2 to v0.19.1 at least, config-manager acts once before it has seen its "
+                "node's label: each start of the plugin offers the default config first, other "
+                "devices than those that the node's pods hold.",
+                "test/fake/recorded/config-manager-v0.19.1.txt; k8s-device-plugin issue 1645"},
         {"mig-label", "kubernetes", NVIDIA_VERDICT_FAILS,
                 "mig-manager answers a config that its file has not with the state failed.",
                 "mig-parted v0.13.1, deployments/container/reconfigure-mig.sh"},
@@ -215,7 +220,7 @@ static const struct nvidia_rule rules[] = {
 };
 
 enum { RULE_COUNT = sizeof rules / sizeof rules[0] };
-_Static_assert((int)RULE_COUNT <= (int)NVIDIA_RULES_MAX, "a set of rules is a uint64_t");
+_Static_assert((int)RULE_COUNT <= (int)NVIDIA_RULES_MAX, "a set of rules holds each");
 
 unsigned nvidia_rule_count(void)
 {

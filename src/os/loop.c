@@ -162,7 +162,9 @@ void os_loop_timer_set(struct os_loop *loop, struct os_timer *t, int64_t deadlin
         loop->heap_cap = loop->heap_cap == 0 ? 64 : loop->heap_cap * 2;
         loop->heap = mem_grow(loop->heap, loop->heap_cap, sizeof *loop->heap);
     }
-    t->deadline_mono_ns = deadline_mono_ns;
+    /* Not earlier than now: a timer that sets itself again for the past would stand before all that
+     * are due, for ever. */
+    t->deadline_mono_ns = deadline_mono_ns > loop->now_ns ? deadline_mono_ns : loop->now_ns;
     t->order = loop->timer_order++;
     loop->heap_len++;
     heap_up(loop, loop->heap_len, t);

@@ -44,7 +44,8 @@ void place_pools_apply(struct pool_kind *kind, const struct place_owner *owner,
     case MODEL_TECHNIQUE_MIG: {
         uint32_t *count = &kind->mig_count[option->profile];
         load_apply(&kind->mig, owner, sign);
-        *count = add_signed(*count, owner->pods, sign);
+        uint32_t instances = (uint32_t)num_ceildiv_u64(owner->pods, option->replicas_max);
+        *count = add_signed(*count, instances, sign);
         return;
     }
     case MODEL_TECHNIQUE_EXCLUSIVE: {

@@ -42,10 +42,10 @@ struct place_kind {
 struct place_option {
     uint16_t kind;
     uint8_t technique; /* enum model_technique */
-    uint8_t tier;      /* time-slicing: 0..PLACE_TIERS-1 */
+    uint8_t tier;      /* which pool of the kind and technique, 0..PLACE_TIERS-1 */
     uint8_t profile;   /* MIG: number in the model's profiles */
     /* Time-slicing: the most of this owner's pods that one GPU bears by what may never be passed
-     * (memory, the policy), 2..PLACE_REPLICAS_MAX; else 1. */
+     * (memory, the policy), 2..PLACE_REPLICAS_MAX.  MIG: pods on one instance.  Else 1. */
     uint16_t replicas_max;
     /* Time-slicing: the part of a GPU's busy time that a pod stands for, ppm: 1,000,000 / (pods
      * that a GPU bears, which need not be whole).  1..1,000,000; not read otherwise. */

@@ -53,6 +53,16 @@ const struct policy_field policy_fields[] = {
                 .min = 2,
                 .max = 64,
                 .help = "Most replicas of a shared GPU; at least `minReplicas`."},
+        {.path = "timeSlicing.maxReplicasPerInstance",
+                .type = POLICY_TYPE_COUNT,
+                .offset = AT(replicas_instance_max),
+                .min = 1,
+                .max = 4,
+                .help = "Most pods on one MIG instance (2 or 4 are used); `1` = instances are "
+                        "never "
+                        "shared. Needs both techniques, `time-slicing` in a mode not behind MIG's, "
+                        "and the "
+                        "rules of both; all peaks of memory must fit."},
         {.path = "demand.targetUtilization",
                 .type = POLICY_TYPE_PERCENT,
                 .offset = AT(target_utilization_permille),
@@ -171,6 +181,18 @@ const struct policy_field policy_fields[] = {
                 .min = MINUTES(1),
                 .max = DAYS(1),
                 .help = "A node that is not empty after this time goes back to what it was."},
+        {.path = "taints.pools",
+                .type = POLICY_TYPE_BOOL,
+                .offset = AT(taint_pools),
+                .help = "Keep pods that were not pointed to a pool off its nodes, by the taint "
+                        "`sharing.slicewright.io/pool`; where NVIDIA's DaemonSets and the pool's "
+                        "own pods tolerate it. Patches for owners then carry the toleration."},
+        {.path = "taints.startup",
+                .type = POLICY_TYPE_BOOL,
+                .offset = AT(taint_startup),
+                .help = "Keep pods off a new node until it is configured, by the taint "
+                        "`sharing.slicewright.io/startup`; where NVIDIA's DaemonSets tolerate "
+                        "it."},
         {.path = "maintenance.windows",
                 .type = POLICY_TYPE_WINDOWS,
                 .offset = AT(windows),
@@ -192,6 +214,13 @@ const struct policy_field policy_fields[] = {
                 .offset = AT(mode[MODEL_TECHNIQUE_EXCLUSIVE]),
                 .names = policy_mode_names,
                 .help = "As in `techniques`, for moves and the emptying of nodes."},
+        {.path = "consolidation.after",
+                .type = POLICY_TYPE_DURATION,
+                .offset = AT(surplus_after_ns),
+                .min = 0,
+                .max = DAYS(1),
+                .help = "A surplus must last this long before an empty node is given back, and as "
+                        "long again for each pod that would have to move."},
         {.path = "consolidation.spareSlots",
                 .type = POLICY_TYPE_PERCENT,
                 .offset = AT(spare_slots_permille),

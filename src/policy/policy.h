@@ -58,6 +58,7 @@ struct policy {
             mode[MODEL_TECHNIQUE_COUNT]; /* by technique; EXCLUSIVE = scale-down and moves */
 
     uint32_t replicas_min, replicas_max;  /* time-slicing, per GPU, 2..64 */
+    uint32_t replicas_instance_max;       /* time-slicing, per MIG instance, 1..4; 1 = never */
     uint32_t target_utilization_permille; /* joint busy time stays below, 1..1000 */
     uint32_t percentile_permille;         /* at this percentile of joint demand, 500..1000 */
     uint32_t memory_headroom_permille;    /* of a GPU's or instance's memory kept free, 0..900 */
@@ -84,11 +85,15 @@ struct policy {
     uint32_t max_moves_per_pod_per_day;
     int64_t drain_timeout_ns;
 
+    bool taint_pools;   /* pool nodes keep pods of others out */
+    bool taint_startup; /* new nodes keep pods out until they are configured */
+
     struct policy_window windows[POLICY_WINDOWS_MAX]; /* for MIG changes */
     uint32_t window_count;                            /* 0 = MIG changes never happen */
     bool windows_cover_all; /* true: every disruptive change waits for a window */
 
     bool scale_down;               /* empty nodes by moving their pods */
+    int64_t surplus_after_ns;      /* a surplus lasts that long first, and again for each pod */
     uint32_t spare_slots_permille; /* of a shared pool's pods, kept free for arrivals */
 };
 

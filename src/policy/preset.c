@@ -35,6 +35,7 @@ static const struct policy conservative = {
         .mode = {POLICY_MODE_APPLY, POLICY_MODE_APPLY, POLICY_MODE_APPLY},
         .replicas_min = 2,
         .replicas_max = 4,
+        .replicas_instance_max = 1,
         .target_utilization_permille = 600,
         .percentile_permille = 999,
         .memory_headroom_permille = 100,
@@ -59,6 +60,7 @@ static const struct policy conservative = {
         .window_count = 1,
         .windows_cover_all = true,
         .scale_down = true,
+        .surplus_after_ns = MINUTES(10),
         .spare_slots_permille = 250,
 };
 
@@ -71,6 +73,7 @@ static const struct policy balanced = {
         .mode = {POLICY_MODE_APPLY, POLICY_MODE_APPLY, POLICY_MODE_APPLY},
         .replicas_min = 2,
         .replicas_max = 8,
+        .replicas_instance_max = 1,
         .target_utilization_permille = 800,
         .percentile_permille = 990,
         .memory_headroom_permille = 50,
@@ -95,6 +98,7 @@ static const struct policy balanced = {
         .window_count = 1,
         .windows_cover_all = false,
         .scale_down = true,
+        .surplus_after_ns = MINUTES(10),
         .spare_slots_permille = 100,
 };
 
@@ -106,6 +110,7 @@ static const struct policy aggressive = {
         .mode = {POLICY_MODE_APPLY, POLICY_MODE_APPLY, POLICY_MODE_APPLY},
         .replicas_min = 2,
         .replicas_max = 16,
+        .replicas_instance_max = 1,
         .target_utilization_permille = 950,
         .percentile_permille = 950,
         .memory_headroom_permille = 20,
@@ -130,6 +135,7 @@ static const struct policy aggressive = {
         .window_count = 1,
         .windows_cover_all = false,
         .scale_down = true,
+        .surplus_after_ns = MINUTES(10),
         .spare_slots_permille = 50,
 };
 

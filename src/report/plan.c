@@ -29,6 +29,7 @@ static void put_item(struct json_writer *w, const struct report_plan_item *i)
     jw_kv_str(w, "to", i->to);
     jw_kv_u64(w, "pods", i->pods);
     jw_kv_fixed(w, "saving_usd_per_day", i->saving_microusd_per_day, 6);
+    jw_kv_fixed(w, "room_usd_per_day", i->room_microusd_per_day, 6);
     jw_kv_cstr(w, "certainty", report_certainty_name(i->certainty));
     jw_kv_u64(w, "samples", i->samples);
     jw_kv_fixed(w, "history_hours", i->history_ns / (NUM_NS_PER_HOUR / 1000), 3);

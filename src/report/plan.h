@@ -24,7 +24,8 @@ struct report_plan_item {
     struct str from, to; /* "nvidia.com/gpu x 1", "nvidia.com/gpu.shared in pool ts-a100" */
     struct str why;      /* the numbers, one line */
     uint32_t pods;
-    int64_t saving_microusd_per_day;
+    int64_t saving_microusd_per_day; /* money that leaves */
+    int64_t room_microusd_per_day;   /* of GPUs that are freed on nodes which stay */
     enum report_certainty certainty;
     uint64_t samples; /* readings behind it */
     int64_t history_ns;

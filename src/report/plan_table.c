@@ -105,6 +105,10 @@ static void put_items(
         }
         buf_printf(out, "%s\n                   %.*s -> %.*s\n", c->off, STR_ARG(item->from),
                 STR_ARG(item->to));
+        if (item->room_microusd_per_day > 0) {
+            buf_printf(out, "                   %s of GPUs more are freed, on nodes that stay\n",
+                    report_money(t, item->room_microusd_per_day));
+        }
         buf_printf(out, "                   %s%.*s%s\n", c->dim, STR_ARG(item->why), c->off);
     }
     if (p->item_count > top)

@@ -82,6 +82,7 @@ void sim_act(struct sim_world *w, const struct core_action *a)
         wr->action.node.mig_config = keep(wr, 1, a->node.mig_config);
         wr->action.node.pool = keep(wr, 2, a->node.pool);
         wr->action.node.annotation = keep(wr, 3, a->node.annotation);
+        wr->action.node.pool_taint = keep(wr, 4, a->node.pool_taint);
     } else if (a->kind == CORE_ACTION_OWNER_PATCH) {
         wr->action.owner.pool = keep(wr, 0, a->owner.pool);
     }
@@ -160,7 +161,8 @@ static uint32_t patch_node(struct sim_world *w, const struct core_action *a, int
     if (a->precondition != 0 && a->precondition != n->version)
         return HTTP_CONFLICT;
     if (a->node.plugin_config.len > LABEL_LEN_MAX || a->node.mig_config.len > LABEL_LEN_MAX ||
-            a->node.pool.len > LABEL_LEN_MAX || a->node.annotation.len > ANNOTATION_MAX)
+            a->node.pool.len > LABEL_LEN_MAX || a->node.pool_taint.len > LABEL_LEN_MAX ||
+            a->node.annotation.len > ANNOTATION_MAX)
         return 422;
     bool plugin = false, mig = false;
     if (a->node.fields & CORE_PATCH_CORDON)
@@ -171,6 +173,10 @@ static uint32_t patch_node(struct sim_world *w, const struct core_action *a, int
         mig = set_label(n->mig_label, a->node.mig_config);
     if (a->node.fields & CORE_PATCH_POOL)
         (void)set_label(n->pool, a->node.pool);
+    if (a->node.fields & CORE_PATCH_TAINTS) {
+        (void)set_label(n->pool_taint, a->node.pool_taint);
+        n->startup_taint = a->node.startup_taint;
+    }
     if (a->node.fields & CORE_PATCH_ANNOTATION) {
         mem_free(n->annotation);
         n->annotation = NULL;
@@ -340,7 +346,7 @@ void sim_act_write(struct sim_world *w, uint32_t write)
         o = (struct core_outcome_fact){.outcome = CORE_OUTCOME_UNKNOWN};
     wr = &w->writes[write];
     wr->open = false;
-    for (unsigned k = 0; k < 4; k++) {
+    for (unsigned k = 0; k < sizeof wr->text / sizeof wr->text[0]; k++) {
         mem_free(wr->text[k]);
         wr->text[k] = NULL;
     }

@@ -177,6 +177,8 @@ static void node_fact(const struct sim_world *w, uint32_t node, struct core_fact
             .mig_config = str_from(n->mig_label),
             .mig_state = str_from(n->mig_state),
             .pool = str_from(n->pool),
+            .pool_taint = str_from(n->pool_taint),
+            .startup_taint = n->startup_taint,
             .annotation = str_from(n->annotation),
             .created_wall_ns = w->scenario->start_wall_ns + n->created_ns};
     fill_allocatable(w, node, &f->node);
@@ -536,6 +538,37 @@ void sim_feed_start(struct sim_world *w)
     sim_feed_wake(w, w->now_ns);
 }
 
+static void recorded(struct sim_world *w, uint16_t cluster, int64_t age_ns, uint32_t count)
+{
+    sim_feed_direct(w, CORE_FACT_EVICTED, CORE_SOURCE_ACTIONS, cluster)->evicted =
+            (struct core_evicted_fact){age_ns, count};
+}
+
+/* The record of evictions that a controller leaves to the next: what was carried out and what is
+ * asked for.  Of three, one is lost, as a Lease that somebody deletes, and one is of ten minutes.
+ */
+static void leave_record(struct sim_world *w)
+{
+    enum { LOST, YOUNG, KINDS = 3 };
+    if (w->epoch == 1 || w->epoch % KINDS == LOST)
+        return;
+    bool young = w->epoch % KINDS == YOUNG;
+    int64_t goes_back_ns = young ? 10 * SIM_MINUTE : NUM_NS_PER_HOUR;
+    for (uint16_t c = 0; c < w->scenario->cluster_count; c++) {
+        const struct sim_evictions *e = &w->evictions[c];
+        recorded(w, c, goes_back_ns, 0);
+        for (uint32_t i = 0; i < e->count; i++) {
+            if (w->now_ns - e->at_ns[i] < goes_back_ns)
+                recorded(w, c, w->now_ns - e->at_ns[i], 1);
+        }
+        for (uint32_t i = 0; i < w->write_count; i++) {
+            const struct sim_write *wr = &w->writes[i];
+            if (wr->open && wr->action.kind == CORE_ACTION_POD_EVICT && wr->action.cluster == c)
+                recorded(w, c, 0, 1);
+        }
+    }
+}
+
 void sim_world_restart_core(struct sim_world *w)
 {
     if (w->core != NULL) {
@@ -561,4 +594,5 @@ void sim_world_restart_core(struct sim_world *w)
     w->core = core_new(&options);
     w->epoch++;
     sim_feed_start(w);
+    leave_record(w);
 }

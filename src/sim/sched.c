@@ -49,6 +49,10 @@ bool sim_schedule_fits(const struct sim_world *w, const struct sim_pod *p, uint3
         return false;
     if (p->tpl.gpu_models != 0 && (p->tpl.gpu_models >> n->gpu & 1) == 0)
         return false;
+    /* Owners that were pointed to a pool tolerate its taint: the patch for them says so. */
+    if (n->startup_taint ||
+            (n->pool_taint[0] != '\0' && !str_eq(str_from(p->tpl.pool), str_from(n->pool_taint))))
+        return false;
     bool claims = w->caps == SIM_CAPS_DRA; /* its pool is a class, no label of nodes */
     if (!claims && p->tpl.pool[0] != '\0' && !str_eq(str_from(p->tpl.pool), str_from(n->pool)))
         return false;

@@ -185,6 +185,8 @@ struct sim_node {
     bool live, ready, unschedulable;
     char name[SIM_LABEL_MAX];
     char plugin_label[SIM_LABEL_MAX], mig_label[SIM_LABEL_MAX], mig_state[16], pool[SIM_LABEL_MAX];
+    char pool_taint[SIM_LABEL_MAX]; /* value of the controller's pool taint, "" = not there */
+    bool startup_taint;
     char *annotation; /* mem_alloc; NULL = none */
     uint64_t version;
     int64_t created_ns, empty_since_ns, price; /* price: micro-USD an hour of the node now */
@@ -225,7 +227,7 @@ struct sim_config_key {
 /* A write under way, with copies of all its text. */
 struct sim_write {
     struct core_action action;
-    char *text[4];         /* mem_alloc, what the views of `action` point to */
+    char *text[5];         /* mem_alloc, what the views of `action` point to */
     uint32_t epoch;        /* of the core that asked */
     int64_t asked_wall_ns; /* by its clock */
     bool open;

@@ -5,6 +5,8 @@
  * {"quantity", "other"}: text, order, sum and difference, as Kubernetes prints them.
  * {"version", "other"}: whether both parse, and their order.
  * {"value"}: an expression without variables: its type and what it evaluates to. */
+#include "batch.h"
+
 #include "base/arena.h"
 #include "base/doc.h"
 #include "base/json.h"
@@ -16,7 +18,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 static struct str text_of(const struct doc *d, const char *key)
 {
@@ -238,18 +239,5 @@ static void answer(struct str line, struct buf *out)
 
 int main(void)
 {
-    char *line = NULL;
-    size_t cap = 0;
-    ssize_t len;
-    struct buf out = BUF_INIT((size_t)1 << 30);
-    while ((len = getline(&line, &cap, stdin)) > 0) {
-        buf_reset(&out);
-        answer((struct str){line, (size_t)len - (line[len - 1] == '\n')}, &out);
-        buf_putc(&out, '\n');
-        if (fwrite(out.ptr, 1, out.len, stdout) != out.len || fflush(stdout) != 0)
-            return EXIT_FAILURE;
-    }
-    buf_clear(&out);
-    free(line);
-    return EXIT_SUCCESS;
+    return batch_main(answer);
 }

@@ -1,11 +1,10 @@
 /* test/diff/dra_validate_batch.c - the C side of dravalid: an object a line in, [{path, text}] out.
  */
+#include "batch.h"
+
 #include "base/json.h"
 #include "dra/store.h"
 #include "dra/validate.h"
-
-#include <stdio.h>
-#include <stdlib.h>
 
 static void put(struct json_writer *w, const char *path, const char *text)
 {
@@ -39,18 +38,5 @@ static void answer(struct str line, struct buf *out)
 
 int main(void)
 {
-    char *line = NULL;
-    size_t cap = 0;
-    ssize_t len;
-    struct buf out = BUF_INIT((size_t)1 << 30);
-    while ((len = getline(&line, &cap, stdin)) > 0) {
-        buf_reset(&out);
-        answer((struct str){line, (size_t)len - (line[len - 1] == '\n')}, &out);
-        buf_putc(&out, '\n');
-        if (fwrite(out.ptr, 1, out.len, stdout) != out.len || fflush(stdout) != 0)
-            return EXIT_FAILURE;
-    }
-    buf_clear(&out);
-    free(line);
-    return EXIT_SUCCESS;
+    return batch_main(answer);
 }

@@ -442,6 +442,41 @@ def check_freeze(bench, program):
     return f"{text}, {opened} new connections"
 
 
+def check_quiet(bench, _):
+    """Watches of what nobody changes are left alone, however long: the server is heard on the same
+    connection.  Once it is not, they go elsewhere."""
+    quiet = ["/api/v1/services", "/api/v1/resourcequotas", "/apis/apps/v1/deployments"]
+    program = bench.start("--idle-ms", "4000", *quiet)
+    for _ in quiet:
+        program.wait("sync")
+    before = bench.stats()
+    time.sleep(10)
+    after = bench.stats()
+    watches = [line.split("\t") for line in lines_of(program, "stats", "watch", "client")
+               if line.startswith("watch")]
+    assert len(watches) == len(quiet), watches
+    for words in watches:
+        assert "idle=0" in words and "watches=1" in words, words
+    assert after["connections"] == before["connections"], (before, after)
+    asked = after["requests"] - before["requests"]
+    bench.tell("freeze")
+    until(lambda: all("idle=0" not in line.split("\t")
+                      for line in lines_of(program, "stats", "watch", "client")[:-1]))
+    code, errors = program.close()
+    assert code == 0, errors
+    return f"{asked} requests in 10 s of silence, then a dead peer found"
+
+
+def lines_of(program, command, *starts):
+    """What is printed for a command, until the line of the last kind."""
+    program.drain()
+    program.send(command)
+    lines = []
+    while not lines or not lines[-1].startswith(starts[-1]):
+        lines.append(program.wait(*starts))
+    return lines
+
+
 def check_one_connection(bench, program):
     """Many watches, one HTTP/2 connection."""
     before = bench.stats()["connections"]
@@ -593,6 +628,7 @@ def cases(bench):
     yield "token rotated", lambda: check_token(bench, streamed)
     yield "certificates rotated", lambda: check_certificates(bench, streamed)
     yield "caches after all that (paged)", lambda: f"{bench.settle(paged)} rows"
+    yield "quiet watches", lambda: check_quiet(bench, None)
     yield "one connection", lambda: check_one_connection(bench, None)
     yield "kubeconfigs", lambda: check_kubeconfigs(bench, None)
     yield "an object over the limit", lambda: check_big_item(bench, None)

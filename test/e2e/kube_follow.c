@@ -144,9 +144,9 @@ static void print_stats(const struct follower *f)
     struct kube_client_stats c = kube_client_stats(f->client);
     printf("client\trequests=%" PRIu64 "\tretries=%" PRIu64 "\tthrottled_ms=%" PRIu64
            "\t429=%" PRIu64 "\t5xx=%" PRIu64 "\tlost=%" PRIu64 "\tlogins=%" PRIu64
-           "\trss_mib=%" PRIu64 "\n",
+           "\tpings=%" PRIu64 "\trss_mib=%" PRIu64 "\n",
             c.requests, c.retries, c.throttled_ns / 1000000, c.answers_429, c.answers_5xx, c.lost,
-            c.logins, os_usage_peak_rss_mib());
+            c.logins, c.pings, os_usage_peak_rss_mib());
 }
 
 /* -------------------------------------------------------------------------------------- writes */

@@ -2,14 +2,19 @@
 was put into its blocks before its start."""
 
 import http.client
+import http.server
 import json
 import pathlib
+import shutil
 import socket
+import ssl
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.parse
+import urllib.request
 
 import cluster
 
@@ -70,11 +75,79 @@ def write_openmetrics(path, series):
         out.write("# EOF\n")
 
 
-class Prometheus:
-    """A server with a folder of its own; blocks first, then start(), and stop() at the end."""
+class Authority:
+    """A certificate authority of our own, and a certificate of it for this machine."""
 
-    def __init__(self):
+    def __init__(self, folder):
+        if shutil.which("openssl") is None:
+            raise cluster.Skip("openssl is not here")
+        self.ca, self.cert, self.key = (pathlib.Path(folder) / name
+                                        for name in ("ca.crt", "tls.crt", "tls.key"))
+        begin = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                 "-nodes", "-days", "2"]
+        authority_key = pathlib.Path(folder) / "ca.key"
+        for command in (
+                [*begin, "-subj", "/CN=authority", "-keyout", authority_key, "-out", self.ca],
+                [*begin, "-subj", "/CN=prometheus", "-addext", "subjectAltName=IP:127.0.0.1",
+                 "-addext", "basicConstraints=critical,CA:FALSE",
+                 "-CA", self.ca, "-CAkey", authority_key, "-keyout", self.key, "-out", self.cert]):
+            subprocess.run(command, capture_output=True, check=True)
+
+    def trusted(self):
+        """What a client of ours needs."""
+        return ssl.create_default_context(cafile=str(self.ca))
+
+
+class Gate:
+    """What stands before a Prometheus and asks for a bearer token, as OpenShift's and Thanos' do."""
+
+    def __init__(self, server, authority, token, port=0):
+        self.token = token
+        self.answered = 0
+        gate = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            """Hands a request with the token on; a connection has one."""
+
+            def do_GET(self):  # pylint: disable=invalid-name
+                """One question."""
+                if self.headers.get("Authorization") != f"Bearer {gate.token}":
+                    self.send_response(401)
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
+                status, kind, body = server.ask(self.path)
+                gate.answered += 1
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):  # pylint: disable=arguments-differ
+                """Says nothing."""
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(authority.cert, authority.key)
+        self.server.daemon_threads = True
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"https://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        """Ends it."""
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Prometheus:
+    """A server with a folder of its own; blocks first, then start(), and stop() at the end.
+    `authority`: it speaks TLS only, with that one's certificate; `prefix`: the path it is below."""
+
+    def __init__(self, authority=None, prefix=""):
         self.bin = programs()
+        self.authority = authority
         self.dir = tempfile.TemporaryDirectory(prefix="slicewright-prometheus-")
         self.path = pathlib.Path(self.dir.name)
         self.process = None
@@ -82,7 +155,13 @@ class Prometheus:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.address = f"http{'s' if authority else ''}://127.0.0.1:{self.port}"
+        self.url = self.address + prefix
+        self.flags = [f"--web.route-prefix={prefix}"] if prefix else []
+        if authority:
+            (self.path / "web.yml").write_text(json.dumps({"tls_server_config": {
+                "cert_file": str(authority.cert), "key_file": str(authority.key)}}))
+            self.flags.append(f"--web.config.file={self.path}/web.yml")
 
     def fill(self, series):
         """Puts series into blocks; before start()."""
@@ -110,7 +189,7 @@ class Prometheus:
         self.process = subprocess.Popen(
             [self.bin / "prometheus", f"--config.file={self.path}/prometheus.yml",
              f"--storage.tsdb.path={self.path}/data", "--storage.tsdb.retention.time=400d",
-             f"--web.listen-address=127.0.0.1:{self.port}", *flags],
+             f"--web.listen-address=127.0.0.1:{self.port}", *self.flags, *flags],
             stdout=self.log, stderr=self.log)
         end = time.monotonic() + 60
         while not self.is_ready():
@@ -121,10 +200,18 @@ class Prometheus:
     def is_ready(self):
         """Whether it answers."""
         try:
-            cluster.fetch(self.url + "/-/ready")
-            return True
+            return self.ask(self.url[len(self.address):] + "/-/ready")[0] == 200
         except (urllib.error.URLError, http.client.HTTPException, OSError):
             return False
+
+    def ask(self, path):
+        """Status, type and body of an answer."""
+        trusted = self.authority.trusted() if self.authority else None
+        try:
+            with urllib.request.urlopen(self.address + path, timeout=30, context=trusted) as reply:
+                return reply.status, reply.headers.get("Content-Type", ""), reply.read()
+        except urllib.error.HTTPError as refusal:
+            return refusal.code, refusal.headers.get("Content-Type", ""), refusal.read()
 
     def value(self, query):
         """The value of an instant query of one series; None when there is none."""

@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
 """`slicewright controller` on a real control plane: from observing to sharing nodes with people's
-consent, back for a latency-sensitive arrival, through kills, and undone."""
+consent, back for a latency-sensitive arrival, and undone."""
 
 import json
 import os
 import pathlib
-import random
 import shlex
 import subprocess
 import tempfile
@@ -28,8 +27,6 @@ LATENCY_SENSITIVE = {
         "spec": {"nodeSelector": {"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB"},
                  "containers": [{"name": "server", "image": "registry.example/chat:1",
                                  "resources": {"limits": {"nvidia.com/gpu": "1"}}}]}}}}
-CHANGES = int(os.environ.get("SLICEWRIGHT_E2E_CHANGES", "20"))
-KILLS = int(os.environ.get("SLICEWRIGHT_E2E_KILLS", "12"))
 
 
 def set_up():
@@ -166,7 +163,9 @@ def test_recommended_approved_and_applied():
         equal("owners that were told", told, {"thumbs", "notes"})
         equal("what runs", resources(running()), {"nvidia.com/gpu.shared": 40})
         settle(controller)
-        equal("requested stays", controller.status()["gpus_requested"], requested)
+        # A pod that is being ended holds its GPU, and counts, until it is gone.
+        eventually("requested stays", lambda: controller.status()["gpus_requested"], requested,
+                   seconds=90)
         after = nodes_of(running())
         equal(f"nodes in use fall: {len(before)} to {len(after)}", len(after) < len(before), True)
         equal("violations", controller.status()["violations"], 0)
@@ -196,6 +195,26 @@ def test_every_decision_is_explained():
     equal(f"Events {reasons}", {"SharingChangeBegun", "SharingChanged"} <= reasons, True)
 
 
+def decided_at(tape, verdict="begun", **fields):
+    """The steps of a recording in which such decisions were taken."""
+    told = subprocess.run([live.SLICEWRIGHT, "explain", str(tape), "all", "-n", "100000", "-o", "json"],
+                          capture_output=True, text=True, check=True).stdout
+    return [d["step"] for d in json.loads(told) if d["verdict"] == verdict
+            and all(d[key] == value for key, value in fields.items())]
+
+
+def told_at(tape, name):
+    """The step of a recording that first tells of a pod of this owner for which the scheduler found
+    no place."""
+    with open(tape, encoding="utf-8") as lines:
+        for line in lines:
+            step = json.loads(line)
+            if any(isinstance(f, dict) and f.get("kind") == "pod" and f.get("unschedulable")
+                   and f["name"].startswith(name + "-") for f in step.get("facts", [])):
+                return step["step"]
+    raise AssertionError(f"no pod of {name} in {tape}")
+
+
 def test_latency_sensitive_arrival():
     """No whole GPU is free: a shared node goes back for a latency-sensitive pod, decided in one loop,
     and the pod never is on a shared device."""
@@ -223,10 +242,10 @@ def test_latency_sensitive_arrival():
             and d["verdict"] == "begun"), None), seconds=60)
         print(f"# decided {time.time() - arrived:.1f} s after the arrival: {decision['text']}")
         equal("why", decision["reason"], "latency-sensitive-arrival")
-        told = subprocess.run(
+        words = subprocess.run(
             [live.SLICEWRIGHT, "explain", f"http://127.0.0.1:{controller.ports[1]}",
              f"node/{decision['node']}"], capture_output=True, text=True, check=True).stdout
-        equal("explained live: " + told, "latency-sensitive-arrival" in told, True)
+        equal("explained live: " + words, "latency-sensitive-arrival" in words, True)
         eventually("chat runs", lambda: len(running("chat")), 1, seconds=120)
         print(f"# running {time.time() - arrived:.1f} s after the arrival")
         chat = running("chat")
@@ -234,6 +253,13 @@ def test_latency_sensitive_arrival():
         held = json.loads(chat[0]["metadata"]["annotations"]["fake.slicewright.io/devices"])
         equal(f"its device {held} is whole", "::" in json.dumps(held), False)
         no_double_booking()
+        controller.stop()
+        # Or in the one that ends what was being done to the node when the pod came.
+        begun = decided_at(tape, change="unshare", reason="latency-sensitive-arrival")[0]
+        told = told_at(tape, "live/chat")
+        ended = [at for verdict in ("done", "undone")
+                 for at in decided_at(tape, verdict, node=decision["node"]) if told < at <= begun]
+        equal("decided in the step that tells of it", begun, max([told, *ended]))
     except AssertionError:
         print("# " + controller.tail(50).replace("\n", "\n# "))
         raise
@@ -241,80 +267,6 @@ def test_latency_sensitive_arrival():
         controller.stop()
         for name in a100:
             kubectl("uncordon", name)
-
-
-def no_crowd():
-    """No GPU has more pods than the highest replica count that was ever asked for."""
-    for node in cluster.states():
-        for device, pods in node["devices"].items():
-            equal(f"pods on {device} of {node['node']}: {pods}", len(pods) <= 8, True)
-
-
-def test_policy_changes_under_load():
-    """Random policies and demand: a GPU that is held whole is never handed to anybody else."""
-    draw = random.Random(3)
-    controller = start()
-    try:
-        for _ in range(CHANGES):
-            cluster.apply(live.policy(
-                timeSlicing={"maxReplicas": draw.choice((2, 4, 8))},
-                suspend=draw.random() < 0.1, consolidation={"mode": draw.choice(("observe", "apply"))},
-                techniques=[{"technique": "time-slicing", "mode": draw.choice(
-                    ("apply", "apply", "recommend"))}, {"technique": "mig", "mode": "observe"}]))
-            kubectl("scale", "deployment", "-n", "live", draw.choice(("thumbs", "notes")),
-                    f"--replicas={draw.choice((4, 12, 24, 36))}")
-            time.sleep(draw.uniform(0.5, 4))
-            no_double_booking()
-            no_crowd()
-        cluster.apply(live.policy(consolidation={"mode": "observe"}))
-        kubectl("scale", "deployment", "-n", "live", "thumbs", "--replicas=24")
-        kubectl("scale", "deployment", "-n", "live", "notes", "--replicas=16")
-        settle(controller, seconds=240)
-        equal("violations", controller.status()["violations"], 0)
-    except AssertionError:
-        print("# " + controller.tail(50).replace("\n", "\n# "))
-        raise
-    finally:
-        controller.stop()
-
-
-def test_killed_again_and_again():
-    """Two controllers, killed at any moment: all that was begun ends, nothing is evicted twice."""
-    cluster.apply(live.policy(consolidation={"mode": "observe"}))
-    draw = random.Random(7)
-    pair = [start("--identity", "one"), start("--identity", "two")]
-    evictions = []
-    try:
-        for number in range(KILLS):
-            # Demand that comes and goes, so that there is always something to do.
-            kubectl("scale", "deployment", "-n", "live", "thumbs",
-                    f"--replicas={draw.choice((8, 16, 24, 40))}")
-            time.sleep(draw.uniform(1, 9))
-            victim = pair[number % 2]
-            victim.kill()
-            victim.start()
-        kubectl("scale", "deployment", "-n", "live", "thumbs", "--replicas=24")
-        leader = eventually("one leads", lambda: next(
-            (c for c in pair if (c.status() or {}).get("leads")), None), seconds=60)
-        settle(leader, seconds=240)
-        for name in [n["metadata"]["name"] for n in get("nodes")["items"]]:
-            node = get("node", name)
-            record = node["metadata"].get("annotations", {}).get(live.ROLLOUT)
-            equal(f"{name} is closed without a record",
-                  node["spec"].get("unschedulable", False) and record is None, False)
-        no_double_booking()
-        for c in pair:
-            for line in c.log.read_text().splitlines():
-                if "msg=pod-evict" in line and "why=" not in line:
-                    evictions.append(line.split("subject=")[1])
-        equal("pods evicted twice", len(evictions) - len(set(evictions)), 0)
-    except AssertionError:
-        for c in pair:
-            print("# " + c.tail(40).replace("\n", "\n# "))
-        raise
-    finally:
-        for c in pair:
-            c.stop()
 
 
 def test_reverted():
@@ -341,8 +293,7 @@ def test_reverted():
 
 
 TESTS = [test_observing_changes_nothing, test_recommended_approved_and_applied,
-         test_every_decision_is_explained, test_latency_sensitive_arrival, test_policy_changes_under_load,
-         test_killed_again_and_again, test_reverted]
+         test_every_decision_is_explained, test_latency_sensitive_arrival, test_reverted]
 
 if __name__ == "__main__":
     cluster.main(TESTS)

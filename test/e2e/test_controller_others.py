@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """`slicewright controller` beside other hands: somebody's label in the middle of a change, a node that
-is deleted, a cordon that is not ours, a freeze, a policy that is suspended."""
+is deleted, a cordon that is not ours, a freeze, a policy that is suspended; and with nothing to go by."""
 
 import json
 import time
@@ -33,6 +33,8 @@ def closed(controller):
 def test_we_step_back_with_a_reason():
     """Two nodes are closed to be shared: one gets somebody's label, the other is deleted."""
     t.set_up()
+    for name in ("research", "batch"):  # so that other nodes may be shared instead
+        kubectl("delete", "statefulsets,jobs,pods", "-n", name, "--all")
     kubectl("cordon", "a100-0")
     kubectl("annotate", "node", "a100-1", "sharing.slicewright.io/freeze=true")
     cluster.apply(live.policy(consolidation={"mode": "observe"}))
@@ -65,6 +67,43 @@ def test_we_step_back_with_a_reason():
         controller.stop()
 
 
+def records_of_holds():
+    """The nodes that are closed to new pods by us, at rest."""
+    return {n["metadata"]["name"] for n in get("nodes")["items"]
+            if '"state":"hold"' in n["metadata"].get("annotations", {}).get(live.ROLLOUT, "")}
+
+
+def test_nothing_known_leaves_nodes_as_they_are():
+    """A leader without what was learned and without readings: while pods come and go no shared node is
+    closed or opened, and it says why."""
+    for name in get("configmaps", "-n", "slicewright")["items"]:
+        if name["metadata"]["name"].startswith("slicewright-history-"):
+            kubectl("patch", "configmap", "-n", "slicewright", name["metadata"]["name"], "--type=merge",
+                    "-p", '{"data": null, "binaryData": null}')
+    controller = t.start("--metrics", "none")
+    try:
+        eventually("leads", lambda: (controller.status() or {}).get("leads"), seconds=60)
+        told = eventually("it says so", lambda: [
+            d for d in controller.decisions() if d["verdict"] == "refused"
+            and d["change"] in ("hold", "release")])
+        equal("why: " + told[0]["text"], told[0]["reason"], "guard-stale-metrics")
+        equal("nodes that it says so of", {d["node"] for d in told} <= t.pooled(), True)
+        held = records_of_holds()
+        for count in (18, 24):
+            kubectl("scale", "deployment", "-n", "live", "thumbs", f"--replicas={count}")
+            eventually("pods come and go", lambda: len(t.running("thumbs")), count, seconds=120)
+            time.sleep(6)  # more than a decision
+        equal("closed and opened", [d["text"] for d in controller.decisions() if d["verdict"] == "begun"
+                                    and d["change"] in ("hold", "release")], [])
+        equal("records of holds", records_of_holds(), held)
+        equal("violations", controller.status()["violations"], 0)
+    except AssertionError:
+        print("# " + controller.tail(60).replace("\n", "\n# "))
+        raise
+    finally:
+        controller.stop()
+
+
 def test_suspended_begins_nothing():
     """With spec.suspend nothing is begun, whatever waits."""
     kubectl("patch", "sharingpolicy", "live", "--type=merge", "-p", '{"spec":{"suspend":true}}')
@@ -83,4 +122,5 @@ def test_suspended_begins_nothing():
 
 
 if __name__ == "__main__":
-    cluster.main([test_we_step_back_with_a_reason, test_suspended_begins_nothing])
+    cluster.main([test_we_step_back_with_a_reason, test_nothing_known_leaves_nodes_as_they_are,
+                  test_suspended_begins_nothing])

@@ -158,6 +158,7 @@ def test_the_chart_is_the_same():
 
 NODE = f"/api/v1/nodes/{GPU_NODE}"
 MAPS = "/api/v1/namespaces/gpu-operator/configmaps"
+HISTORY = "/api/v1/namespaces/slicewright/configmaps/slicewright-history"
 OURS = "/apis/sharing.slicewright.io/v1alpha1"
 OWN_LABELS = ("nvidia.com/device-plugin.config", "nvidia.com/mig.config",
               "sharing.slicewright.io/pool")
@@ -192,6 +193,9 @@ def test_apply_is_enough():
                          (mig, {"data": {"config.yaml": "version: v1\n"}})):
         equal(f"{path} {change}", refused(kubeconfig, "PATCH", path, change), None)
     equal("reads the MIG configs", refused(kubeconfig, "GET", mig), None)
+    for verb, change in (("GET", None), ("PATCH", data(history="slicewright-history 1\n")),
+                         ("PATCH", data(history=None))):
+        equal(f"history: {verb}", refused(kubeconfig, verb, f"{HISTORY}-7", change), None)
     plan = {"apiVersion": "sharing.slicewright.io/v1alpha1", "kind": "SharingPlan",
             "metadata": {"name": "tried"}, "spec": {"policy": "p"}}
     equal("plan", refused(kubeconfig, "POST", f"{OURS}/sharingplans", plan), None)
@@ -209,7 +213,7 @@ FORBIDDEN = {
     "freezing a node": (("PATCH", NODE, meta(annotations={
         "sharing.slicewright.io/freeze": "true"})), "for people"),
     "a taint": (("PATCH", NODE, {"spec": {"taints": [{"key": "a", "effect": "NoExecute"}]}}),
-                "nothing else of its spec"),
+                "no other"),
     "a finalizer": (("PATCH", NODE, meta(finalizers=["example.com/x"])),
                     "nothing else of its spec"),
     "another key of our map": (("PATCH", f"{MAPS}/{live.PLUGIN_MAP}", data(default="x")),
@@ -218,6 +222,16 @@ FORBIDDEN = {
                                 "its own keys"),
     "another ConfigMap": (("PATCH", f"{MAPS}/theirs", data(exclusive_00000000="x")),
                           "only ConfigMaps"),
+    "history in the Operator's ConfigMap": (("PATCH", f"{MAPS}/{live.PLUGIN_MAP}",
+                                             data(history="x")), "its own keys"),
+    "another key of the history": (("PATCH", f"{HISTORY}-0", data(exclusive_00000000="x")),
+                                   "its own keys"),
+    "labels of the history": (("PATCH", f"{HISTORY}-0", meta(labels={"a": "b"})), "nothing else"),
+    "a history that was not deployed": (("PATCH", f"{HISTORY}-8", data(history="x")),
+                                        "cannot patch"),
+    "a new ConfigMap of its own": (("POST", HISTORY.rpartition("/")[0],
+                                    {"metadata": {"name": "slicewright-history-8"}}),
+                                   "cannot create"),
     "labels of a ConfigMap": (("PATCH", f"{MAPS}/{live.PLUGIN_MAP}", meta(labels={"a": "b"})),
                               "nothing else"),
     "a plan that is approved": (("POST", f"{OURS}/sharingplans", {
@@ -341,8 +355,10 @@ def asked(log, since):
 
 
 # Not every run comes by: `list` is for API servers that do not stream lists, `get` of a ConfigMap for
-# MIG (test_apply_is_enough), `patch` of an Event for one that comes again.
-RARE = {("", "configmaps", "gpu-operator", "get"), ("events.k8s.io", "events", "default", "patch")}
+# MIG (test_apply_is_enough), `patch` of an Event for one that comes again, of the history once an hour
+# and at the end (test_history.py).
+RARE = {("", "configmaps", "slicewright", "patch"),
+        ("", "configmaps", "gpu-operator", "get"), ("events.k8s.io", "events", "default", "patch")}
 
 
 def test_the_controller_uses_every_right_and_needs_no_other():

@@ -161,6 +161,13 @@ def restart_parts(node):
     return before
 
 
+def first_at_a_start():
+    """What lint says of nodes that offer other devices whenever their plugin starts."""
+    _, out, _ = run("lint", "--live", "-o", "json", kubeconfig=os.environ["KUBECONFIG"])
+    return [f["message"] for f in json.loads(out)
+            if (f["file"], f["rule"]) == ("clusterpolicy", "plugin-start")]
+
+
 def test_a_newer_config_manager_acts_before_it_sees_the_label():
     """From v0.18.2 on a node whose key is not there falls back to the default: whole GPUs."""
     node = "l4-1"
@@ -189,12 +196,23 @@ def test_a_newer_config_manager_acts_before_it_sees_the_label():
     assert any("v0.19.1 offers the default configuration first" in w for w in warnings), warnings
     put_config("later", sharing(3))
     eventually("the key", lambda: allocatable(node, "nvidia.com/gpu.shared"), 12)
+    told = first_at_a_start()
+    equal(f"whose: {told}", [t.count("GPUs that are not shared first") for t in told
+                             if "'later'" in t], [1])
+    label(node, device_plugin__config="whole")
+    put_config("whole", "version: v1\n")
+    eventually("whole GPUs again", lambda: allocatable(node, "nvidia.com/gpu"), 4)
+    told = first_at_a_start()
+    equal(f"as the default: {told}", [t for t in told if "'later'" in t or "'whole'" in t], [])
+    label(node, device_plugin__config="later")
+    eventually("shared again", lambda: allocatable(node, "nvidia.com/gpu.shared"), 12)
     policy["daemonsets"]["updateStrategy"] = "RollingUpdate"
     policy["devicePlugin"]["version"] = "v0.18.0"
     cluster.kubectl("patch", "clusterpolicy", "cluster-policy", "--type=merge", "-p",
                     json.dumps({"spec": policy}))
     restart_parts(node)
     eventually("as before", lambda: allocatable(node, "nvidia.com/gpu.shared"), 12)
+    equal("v0.18.0 keeps what it had", first_at_a_start(), [])
 
 
 def test_a_taint_that_the_operator_does_not_tolerate_keeps_its_parts_out():

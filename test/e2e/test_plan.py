@@ -50,7 +50,8 @@ def test_history_proves_savings_and_names_the_patch():
     for subject in ("Deployment plan/thumbs", "StatefulSet plan/lab"):
         row = saving(found, subject)
         equal(f"{subject} is a saving", row is not None, True)
-        equal(f"{subject} saves", row["saving_usd_per_day"] > 0, True)
+        # Of some nodes only a part is freed.
+        equal(f"{subject} saves", row["saving_usd_per_day"] + row["room_usd_per_day"] > 0, True)
         equal(f"certainty of {subject}", row["certainty"] in ("proven", "forecast"), True)
         kind, name = subject.split(" plan/")
         patched = json.loads(kubectl("patch", kind.lower(), name, "-n", "plan", "--type",

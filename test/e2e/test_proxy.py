@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""`slicewright plan --metrics proxy`: readings through the API server, under the optional role and not
-without it."""
+"""`--metrics proxy` of `slicewright plan` and of the controller: readings through the API server, under the
+optional role and not without it."""
 # cluster: --routed
 
 import json
 
 import cluster
+import test_controller as t
 from cluster import equal, eventually, get, kubectl
 from plans import account, plan, run
 
 ROLE = cluster.ROOT / "deploy/plan-proxy.yaml"
+CONTROLLER_ROLE = cluster.ROOT / "deploy/controller-proxy.yaml"
 
 
 def exporters():
@@ -57,12 +59,35 @@ def test_3_an_exporter_that_is_gone_is_missed():
 
 def test_4_the_role_is_no_wider():
     """It is the right to get pods/proxy where the exporters are, and no other."""
-    documents = json.loads(kubectl("apply", "-f", str(ROLE), "--dry-run=client", "-o", "json"))
-    rules = [rule for item in documents["items"] for rule in item.get("rules", [])]
-    equal("rules", rules, [{"apiGroups": [""], "resources": ["pods/proxy"], "verbs": ["get"]}])
+    for role in (ROLE, CONTROLLER_ROLE):
+        documents = json.loads(kubectl("apply", "-f", str(role), "--dry-run=client", "-o", "json"))
+        rules = [rule for item in documents["items"] for rule in item.get("rules", [])]
+        equal("rules", rules, [{"apiGroups": [""], "resources": ["pods/proxy"], "verbs": ["get"]}])
     code, _, err = run("plan", "--metrics", "proxy", "-f", "-", kubeconfig=account())
     equal("exit code with a file", code, 2)
     assert "--file has no exporters to ask" in err, err
+
+
+def test_5_the_controller_reads_by_it():
+    """Under its shipped role alone no reading comes, and it says why; with the optional one all do."""
+    kubectl("annotate", "node", "l4-0", "fake.slicewright.io/faults-")
+    kubectl("apply", "-f", str(cluster.ROOT / "deploy/crds/slicewright.yaml"))
+    kubectl("apply", "-k", str(cluster.ROOT / "deploy/kustomize/observe"))
+    kubectl("delete", "deployment", "-n", "slicewright", "--all")
+    controller = t.start("--metrics", "proxy", level="debug")
+    try:
+        eventually("leads", lambda: (controller.status() or {}).get("leads"), seconds=60)
+        eventually("it says who may not", lambda: 'cannot get resource \\"pods/proxy\\"' in
+                   controller.log.read_text())
+        equal("read without the role", controller.status()["gpus_read"], 0)
+        kubectl("apply", "-f", str(CONTROLLER_ROLE))
+        gpus = sum(int(n["status"]["allocatable"].get("nvidia.com/gpu", 0)) for n in get("nodes")["items"])
+        eventually("every GPU is read", lambda: controller.status()["gpus_read"], gpus)
+    except AssertionError:
+        print("# " + controller.tail(30).replace("\n", "\n# "))
+        raise
+    finally:
+        equal("exit code", controller.stop(), 0)
 
 
 if __name__ == "__main__":

@@ -141,7 +141,11 @@ type shaper struct {
 	wrote int
 }
 
-func (s *shaper) Flush() { _ = http.NewResponseController(s.ResponseWriter).Flush() }
+func (s *shaper) Flush() {
+	if !s.frozen() {
+		_ = http.NewResponseController(s.ResponseWriter).Flush()
+	}
+}
 
 func (s *shaper) frozen() bool {
 	s.f.mu.Lock()

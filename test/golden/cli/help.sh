@@ -50,5 +50,10 @@ check dra_eval dra eval --help
 check dra_lint dra lint --help
 check dra_slices dra slices --help
 check version version --help
+check completion completion --help
+check completion_bash completion bash
+check completion_zsh completion zsh
+check completion_fish completion fish
+check completion_list completion list -- simulate --
 echo "1..$number"
 exit $failed

@@ -205,6 +205,13 @@ for file in torn kind uid nan huge key sample enum policy empty; do
     refuse "$file.jsonl: line 2" explain "$file.jsonl" all
 done
 refuse "did you mean --prometheus" plan --promethius http://x $r
+refuse "--prometheus: 'p:9090': expected https://HOST:PORT" plan --prometheus p:9090 $r
+refuse "nope.pem" plan --prometheus https://p --prometheus-ca nope.pem $r
+refuse "no certificate; expected PEM" plan --prometheus https://p --prometheus-ca plain.json $r
+refuse "'http://p' has no certificate" plan --prometheus http://p --prometheus-ca nope.pem $r
+refuse "no token" controller --prometheus http://p --prometheus-token-file empty
+refuse "expected --prometheus URL" plan --prometheus-token-file plain.json $r
+refuse "expected --prometheus URL" controller --prometheus-ca plain.json
 refuse "nope.json" plan --file nope.json $r
 refuse "torn.json" plan --file torn.json $r
 refuse "nameless.json: " plan --file nameless.json $r
@@ -224,6 +231,7 @@ refuse "unit_policy.yaml: line" plan --file plain.json --policy unit_policy.yaml
 refuse "nope" plan --kubeconfig nope $r
 refuse "kubeconfig" plan --kubeconfig kubeconfig $r
 refuse "did you mean --strict" lint --strikt
+refuse "did you mean 'zsh'" completion csh
 refuse "nope.yaml" lint nope.yaml
 refuse "--as: 'x': expected one of" lint --as x torn.yaml
 refuse "did you mean 'explain'" dra explian

@@ -31,6 +31,7 @@ check() {
 
 sed 's/profile: {string: 2g.10gb}/profile: {sting: 2g.10gb}/' objects.yaml >"$out/bad.yaml"
 sed "s/'gpu.nvidia.com' \&\& /'gpu.nvidia.com' || /; s/profile in/profiles in/" objects.yaml >"$out/warn.yaml"
+sed 's/, count: 1/, cuont: 1/; s/profile: {string: 2g/profile: {sting: 2g/' objects.yaml >"$out/unknown.yaml"
 check explain 1 explain -f objects.yaml
 check explain_json 1 explain -f objects.yaml -c team-b/train -n gpu-1 -o json
 check explain_fits 0 explain -f objects.yaml -c team-a/small
@@ -52,5 +53,6 @@ check no_node 2 explain -f objects.yaml --node gpu-2
 cd "$out" || exit 1
 check bad 2 explain -f bad.yaml
 check warn 1 lint -f warn.yaml
+check unknown 2 lint -f unknown.yaml
 echo "1..$number"
 exit $failed

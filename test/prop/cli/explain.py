@@ -23,12 +23,13 @@ BIN = os.environ["SLICEWRIGHT_BIN"]
 # From the usage model (digests, joint demand, memory reserves) or from where rollouts stand, which
 # no single fact shows.
 MODEL = {
-    "replicas", "reserve_mib", "saving_microusd_per_hour", "cost_now_microusd_per_hour",
+    "replicas", "reserve_mib", "saving_microusd_per_hour", "room_microusd_per_hour", "cost_now_microusd_per_hour",
     "conflict_ppm", "conflict_next_ppm", "memory_risk_ppm", "risk_ppm", "replicas_borne",
     "history_ns", "readings", "slots_had", "slots_free_after", "reserve_there_mib",
     "reserve_there_after_mib", "conflict_there_ppm", "reserve_here_mib", "replicas_asked", "plan",
     "conflict_allowed_ppm", "alarm_here_mib", "used_here_mib",
-    "nodes_in_change", "pods_per_gpu", "share_mib",
+    "nodes_in_change", "pods_per_gpu", "share_mib", "compute_need_permille", "nodes_closed",
+    "nodes_with_pods_that_stay",
 }
 
 RUNS = {
@@ -351,6 +352,8 @@ def evidence(cluster, decision, name):
         return of_memory(cluster, decision, name)
     if name in ("slots_wanted", "pods_pending", "pods_in_pool"):
         return of_pool(cluster, decision, node, name)
+    if name == "pod_gpu_microusd_per_hour":
+        return cluster.gpu_price(owner.get("cluster", 0), owner)
     if decision["change"] == "mig-relayout":
         return of_mig(cluster, decision, node, name)
     if name in ("pods_unavailable", "pods_unavailable_max"):
@@ -360,8 +363,6 @@ def evidence(cluster, decision, name):
     if name == "gpus_waited_for":
         waiting = re.search(r"pod of (\S+) waits", decision["text"])[1]
         return {o["gpus_per_pod"] for o in cluster.owners.values() if o["name"] == waiting}
-    if name == "pod_gpu_microusd_per_hour":
-        return cluster.gpu_price(owner.get("cluster", 0), owner)
     if name == "risk_allowed_ppm":
         return HOLD_RISK_PPM
     if name == "nodes_in_change_max":

@@ -73,6 +73,23 @@ static void set_selector(struct world *w)
     touch(w);
 }
 
+/* A pool node that NVIDIA's plugin could not come back to. */
+static void set_taint(struct world *w)
+{
+    w->twin.policy.taint_pools = true;
+    w->twin.policy.techniques[w->twin.policy.technique_count++] = MODEL_TECHNIQUE_TIME_SLICING;
+    twin_tell_policy(&w->twin);
+    w->twin.nodes[0].pool_taint_refused = "the ClusterPolicy";
+    reach(w, CORE_CHANGE_SHARE, 4);
+}
+
+static void set_kept(struct world *w)
+{
+    w->twin.nodes[0].keeps = "a pod of kube-system";
+    w->twin.nodes[0].dirty = true;
+    want(0, 1, CORE_CHANGE_RETIRE, 1);
+}
+
 static void set_caps(struct world *w)
 {
     w->twin.nodes[0].cannot_share = true;
@@ -240,6 +257,8 @@ static const struct {
         {CORE_REASON_GUARD_FROZEN, set_frozen},
         {CORE_REASON_GUARD_FOREIGN, set_foreign},
         {CORE_REASON_GUARD_SELECTOR, set_selector},
+        {CORE_REASON_GUARD_KEPT, set_kept},
+        {CORE_REASON_GUARD_TAINT, set_taint},
         {CORE_REASON_GUARD_CAPS, set_caps},
         {CORE_REASON_GUARD_CAPACITY_IN_USE, set_capacity},
         {CORE_REASON_GUARD_DOUBLE_BOOKING, set_double_booking},
@@ -309,9 +328,38 @@ static void catches_the_bug(void **state)
     }
 }
 
+/* ---- what is collected ---- */
+
+static void put_key(struct twin *t, enum core_config_map map, const char *key)
+{
+    const struct core_action put = {.kind = CORE_ACTION_CONFIG_PUT,
+            .config = {.map = map, .key = str_from(key), .text = STR_LIT("version: v1\n")}};
+    twin_put_config(t, &put);
+}
+
+/* Of two keys that no label names the one that we made goes; what people put into the same map, and
+ * what the ClusterPolicy names as the default, is theirs. */
+static void keys_of_others_are_never_collected(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 1);
+    put_key(&w.twin, CORE_CONFIG_PLUGIN, "default");
+    put_key(&w.twin, CORE_CONFIG_PLUGIN, "shared-x9-01234567");
+    put_key(&w.twin, CORE_CONFIG_MIG, "all-disabled");
+    for (int s = 0; s < 5 * 3600 / WORLD_STEP_S; s++)
+        world_step(&w, true);
+    assert_null(w.violation);
+    assert_null(twin_config_find(&w.twin, CORE_CONFIG_PLUGIN, "shared-x9-01234567"));
+    assert_non_null(twin_config_find(&w.twin, CORE_CONFIG_PLUGIN, "default"));
+    assert_non_null(twin_config_find(&w.twin, CORE_CONFIG_MIG, "all-disabled"));
+    world_clear(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+            cmocka_unit_test(keys_of_others_are_never_collected),
             cmocka_unit_test(is_clean_without_the_bug),
             cmocka_unit_test(catches_the_bug),
     };

@@ -189,6 +189,57 @@ static void evicts_within_the_budget(void **state)
     world_clear(&w);
 }
 
+static void tell_record(struct world *w, int64_t age_ns, uint32_t count)
+{
+    struct core_fact f = twin_fact(&w->twin, CORE_FACT_EVICTED, CORE_SOURCE_ACTIONS);
+    f.evicted = (struct core_evicted_fact){age_ns, count};
+    twin_tell(&w->twin, &f, 0);
+}
+
+static uint64_t evictions_within(struct world *w, uint32_t seconds)
+{
+    uint64_t before = w->twin.evictions;
+    for (uint32_t i = 0; i < seconds / WORLD_STEP_S; i++)
+        world_step(w, true);
+    return w->twin.evictions - before;
+}
+
+/* Two an hour are allowed, five pods are to go.  Nobody can see by the pods, all of them hours old,
+ * that somebody was evicted: the record of the controller before says it, and says as well that
+ * nobody was where all pods are young. */
+static void counts_what_the_record_says(void **state)
+{
+    (void)state;
+    for (int young = 0; young < 2; young++) {
+        struct world w;
+        world_init(&w, 1);
+        w.twin.policy.max_evictions_per_hour = 2;
+        w.twin.policy.drain_timeout_ns = TWIN_S(86400);
+        twin_tell_policy(&w.twin);
+        want(world_intent(1, CORE_CHANGE_SHARE, 4));
+        world_settle(&w, 600, 3600);
+        twin_owner_add(&w.twin, 0, MODEL_OWNER_DEPLOYMENT, 5, MODEL_RESOURCE_GPU_SHARED);
+        world_settle(&w, 60, 60);
+        if (!young)
+            (void)evictions_within(&w, 2 * 3600);
+        world_restart(&w);
+        tell_record(&w, TWIN_S(3600), 0);
+        if (!young)
+            tell_record(&w, TWIN_S(1200), 2);
+        world_step(&w, true);
+        want(world_intent(1, CORE_CHANGE_RETIRE, 1));
+        uint64_t first = evictions_within(&w, 2300);
+        uint64_t then = evictions_within(&w, 600);
+        if (young) {
+            assert_true(first == 2 && then == 0);
+        } else {
+            assert_true(first == 0 && then == 2);
+        }
+        assert_null(w.violation);
+        world_clear(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +249,7 @@ int main(void)
             cmocka_unit_test(assigns_and_moves),
             cmocka_unit_test(assigns_nothing_to_a_closed_node),
             cmocka_unit_test(evicts_within_the_budget),
+            cmocka_unit_test(counts_what_the_record_says),
     };
     return cmocka_run_group_tests_name("core/pods", tests, NULL, NULL);
 }

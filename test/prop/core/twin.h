@@ -38,7 +38,11 @@ struct twin_node {
     uint64_t uid;
     char name[24];
     bool cordon, frozen, excluded, foreign, cannot_share;
-    char plugin[64], mig[64], mig_state[16], pool[32];
+    char plugin[64], mig[64], mig_state[16], pool[32], pool_taint[32];
+    bool startup_taint;
+    int64_t created_wall_ns;                                /* 0 = long ago */
+    const char *pool_taint_refused, *startup_taint_refused; /* NULL = nobody */
+    const char *keeps;                                      /* NULL = nothing */
     char annotation[2100];
     /* what really runs there */
     uint32_t replicas;
@@ -423,12 +427,18 @@ static inline void twin_tell_node(struct twin *t, int i, int64_t lag)
             .ready = true,
             .frozen = n->frozen,
             .excluded = n->excluded,
+            .keeps = str_from(n->keeps),
             .foreign = twin_str(t, n->foreign ? "DRA driver" : ""),
             .unschedulable = n->cordon,
             .plugin_config = twin_str(t, n->plugin),
             .mig_config = twin_str(t, n->mig),
             .mig_state = twin_str(t, n->mig_state),
             .pool = twin_str(t, n->pool),
+            .pool_taint = twin_str(t, n->pool_taint),
+            .startup_taint = n->startup_taint,
+            .created_wall_ns = n->created_wall_ns,
+            .pool_taint_refused = str_from(n->pool_taint_refused),
+            .startup_taint_refused = str_from(n->startup_taint_refused),
             .annotation = twin_str(t, n->annotation)};
     struct model_resource kinds[3] = {{.kind = MODEL_RESOURCE_GPU},
             {.kind = MODEL_RESOURCE_GPU_SHARED}, {.kind = MODEL_RESOURCE_MIG}};
@@ -601,6 +611,10 @@ static inline void twin_patch_node(struct twin_node *n, const struct core_action
         twin_set(n->mig, sizeof(n->mig), a->node.mig_config);
     if ((a->node.fields & CORE_PATCH_POOL) != 0)
         twin_set(n->pool, sizeof(n->pool), a->node.pool);
+    if ((a->node.fields & CORE_PATCH_TAINTS) != 0) {
+        twin_set(n->pool_taint, sizeof(n->pool_taint), a->node.pool_taint);
+        n->startup_taint = a->node.startup_taint;
+    }
     if ((a->node.fields & CORE_PATCH_ANNOTATION) != 0)
         twin_set(n->annotation, sizeof(n->annotation), a->node.annotation);
     n->dirty = true;

@@ -15,6 +15,7 @@ struct world {
     uint64_t kills, actions;
     uint64_t verdicts[CORE_VERDICT_COUNT];
     enum core_reason last_reason;  /* of the last decision */
+    enum core_reason turned;       /* why the last change that ended badly did */
     uint64_t last_plan;            /* digest that the last step proposed, 0 = none */
     struct core_coverage coverage; /* of the cores before this one */
     const char *violation;
@@ -66,6 +67,8 @@ static inline void world_step(struct world *w, bool perform)
         }
         w->verdicts[out.decisions[i].verdict]++;
         w->last_reason = out.decisions[i].reason;
+        if (d->verdict == CORE_VERDICT_UNDONE || d->verdict == CORE_VERDICT_ABANDONED)
+            w->turned = d->reason;
     }
     for (uint32_t i = 0; i < out.action_count; i++) {
         w->actions++;

@@ -36,6 +36,8 @@ static struct place_option option_draw(
     if (owner->gpus_per_pod == 1 && kind->mig != PLACE_NO_MIG && prng_chance_ppm(r, 300000)) {
         o.technique = MODEL_TECHNIQUE_MIG;
         o.profile = (uint8_t)prng_below(r, mig_model_get(kind->mig)->profile_count);
+        o.tier = (uint8_t)prng_below(r, PLACE_TIERS); /* 1, 2 or 4 pods on an instance */
+        o.replicas_max = (uint16_t)(1u << o.tier);
     } else if (owner->gpus_per_pod == 1 && prng_chance_ppm(r, 700000)) {
         o.technique = MODEL_TECHNIQUE_TIME_SLICING;
         o.tier = (uint8_t)prng_below(r, PLACE_TIERS);

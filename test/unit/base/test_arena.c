@@ -61,6 +61,24 @@ static void takes_large_objects_after_reset(void **state)
     assert_true(arena_used_bytes(a) == 8u << 20);
 }
 
+/* An arena that lives as long as the process, with large objects of other sizes in each round. */
+static void holds_no_more_from_round_to_round(void **state)
+{
+    (void)state;
+    struct arena *a = arena_new(0);
+    size_t most = 0;
+    for (size_t round = 0; round < 200; round++) {
+        arena_reset(a);
+        for (size_t i = 0; i < 5; i++) {
+            (void)arena_alloc(a, 100 + i, 1);
+            (void)arena_alloc(a, ((size_t)4 << 20) + round * 1000 + i * 77, 1);
+        }
+        most = arena_held_bytes(a) > most ? arena_held_bytes(a) : most;
+    }
+    assert_true(most < (size_t)40 << 20);
+    arena_free(a);
+}
+
 static void copies_and_formats_text(void **state)
 {
     (void)state;
@@ -136,6 +154,7 @@ int main(void)
             cmocka_unit_test(gives_zeroed_aligned_memory),
             cmocka_unit_test(keeps_objects_apart),
             cmocka_unit_test(takes_large_objects_after_reset),
+            cmocka_unit_test(holds_no_more_from_round_to_round),
             cmocka_unit_test(copies_and_formats_text),
             cmocka_unit_test(knows_what_fits),
             cmocka_unit_test(ends_the_process_with_one_line),

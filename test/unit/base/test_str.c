@@ -78,6 +78,21 @@ static void reads_whole_numbers(void **state)
     assert_int_equal(str_to_u64(STR_LIT("-1"), 0, UINT64_MAX, &u), -EINVAL);
 }
 
+static void reads_hexadecimal_digits(void **state)
+{
+    (void)state;
+    uint64_t u = 7;
+    assert_int_equal(str_to_hex64(STR_LIT("0123456789abcdef"), &u), 0);
+    assert_true(u == UINT64_C(0x0123456789abcdef));
+    assert_int_equal(str_to_hex64(STR_LIT("ffffffffffffffff"), &u), 0);
+    assert_true(u == UINT64_MAX);
+    static const char *const bad[] = {"", "0", "0123456789abcde", "00123456789abcdef",
+            "0123456789ABCDEF", "0123456789abcdeg", "0x23456789abcdef", " 123456789abcdef"};
+    for (size_t n = 0; n < sizeof bad / sizeof bad[0]; n++)
+        assert_int_equal(str_to_hex64(str_from(bad[n]), &u), -EINVAL);
+    assert_true(u == UINT64_MAX); /* untouched by failures */
+}
+
 static void reads_decimals(void **state)
 {
     (void)state;
@@ -190,6 +205,7 @@ int main(void)
             cmocka_unit_test(trims_blanks),
             cmocka_unit_test(hashes_as_published),
             cmocka_unit_test(reads_whole_numbers),
+            cmocka_unit_test(reads_hexadecimal_digits),
             cmocka_unit_test(reads_decimals),
             cmocka_unit_test(formats_decimals),
             cmocka_unit_test(finds_where_utf8_ends),

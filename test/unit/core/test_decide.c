@@ -194,6 +194,145 @@ static void owner_is_pointed_once_it_is_known(void **state)
     world_clear(&w);
 }
 
+/* Tells again of node `i`, which would stay when empty. */
+static void keep_node(struct world *w, uint64_t i)
+{
+    struct core_fact f = {.kind = CORE_FACT_NODE, .node = w->store.pic.nodes[i].fact};
+    f.node.keeps = STR_LIT("its annotation forbids scale-down");
+    tell(w, f, CORE_SOURCE_NODES);
+}
+
+static int64_t evidence_of(const struct core_intent *i, const char *key)
+{
+    for (uint32_t e = 0; e < i->evidence_count; e++) {
+        if (strcmp(i->evidence[e].name, key) == 0)
+            return i->evidence[e].value;
+    }
+    fail_msg("%s is not told", key);
+    return 0;
+}
+
+static void only_nodes_that_can_go_are_promised_as_money(void **state)
+{
+    (void)state;
+    /* Nodes that stay, of four with a pod each that share one GPU later: what goes of the others.
+     */
+    static const struct {
+        uint32_t kept;
+        bool pod_waits;
+        int64_t money;
+    } cases[] = {{0, false, 12000000}, {1, false, 8000000}, {2, false, 4000000}, {3, false, 0},
+            {4, false, 0}, {4, true, 4000000}, {2, true, 8000000}};
+    for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+        struct world w;
+        world_init(&w, CORE_STEER_POOL, MODEL_CLASS_INTERACTIVE);
+        for (uint32_t i = 0; i < cases[c].kept; i++)
+            keep_node(&w, i);
+        (void)live(&w, 75, CORE_SAMPLE_GPU);
+        if (cases[c].pod_waits)
+            tell_pod(&w, POD + 4, 0);
+        struct core_decider_output out = live(&w, 1, CORE_SAMPLE_GPU);
+        assert_true(out.intent_count > 0);
+        const struct core_intent *i = &out.intents[0];
+        assert_int_equal(i->change, CORE_CHANGE_OWNER_POINT);
+        int64_t room = evidence_of(i, "room_microusd_per_hour");
+        int64_t money = i->saving_microusd_per_hour;
+        assert_int_equal(evidence_of(i, "saving_microusd_per_hour"), money);
+        assert_int_equal(
+                (money + room + 100) / 1000, 13333); /* 16 for four whole GPUs, less one of six */
+        assert_in_range(money, num_max_i64(cases[c].money - 100, 0), cases[c].money);
+        world_clear(&w);
+    }
+}
+
+enum { QUOTA_OWNER = 8, QUOTA_POD = 300 };
+
+/* A second GPU in each of the nodes, held by a pod of a second owner. */
+static void add_second_owner(struct world *w, struct core_owner_fact fact)
+{
+    fact.uid = QUOTA_OWNER;
+    fact.name = STR_LIT("team/counted");
+    struct core_fact f = {.kind = CORE_FACT_OWNER, .owner = fact};
+    tell(w, f, CORE_SOURCE_OWNERS);
+    for (uint32_t i = 0; i < 4; i++) {
+        f = (struct core_fact){.kind = CORE_FACT_NODE, .node = w->store.pic.nodes[i].fact};
+        f.node.gpu_count = 2;
+        f.node.allocatable[0].count = 2;
+        f.node.microusd_per_hour = 2 * w->price;
+        tell(w, f, CORE_SOURCE_NODES);
+        f = (struct core_fact){.kind = CORE_FACT_POD, .pod = w->store.pic.pods[i].fact};
+        f.pod.uid = QUOTA_POD + i;
+        f.pod.owner = QUOTA_OWNER;
+        f.pod.devices[0].gpu = 1;
+        tell(w, f, CORE_SOURCE_PODS);
+    }
+}
+
+/* A quota fixes what its owner asks for, and so its template; it does not fix where its pods are.
+ */
+static void what_is_under_a_quota_moves_and_is_not_pointed(void **state)
+{
+    (void)state;
+    /* Four nodes of two GPUs.  Four pods that share one GPU and four that need a whole one are five
+     * GPUs, on three nodes: one node goes, if the pods of whole GPUs may move. */
+    static const struct {
+        const char *foreign, *fixed;
+        int64_t money;
+    } cases[] = {{"Kueue queue 'q' counts its GPUs", "", 0},
+            {"", "ResourceQuota 'q' counts requests.nvidia.com/gpu", 8000000}};
+    for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+        struct world w;
+        world_init(&w, CORE_STEER_POOL, MODEL_CLASS_INTERACTIVE);
+        struct core_owner_fact fact = w.owner;
+        fact.foreign = str_from(cases[c].foreign);
+        fact.fixed = str_from(cases[c].fixed);
+        add_second_owner(&w, fact);
+        struct core_decider_output out = live(&w, 80, CORE_SAMPLE_GPU);
+        uint32_t pointed = 0;
+        for (uint32_t i = 0; i < out.intent_count; i++) {
+            const struct core_intent *intent = &out.intents[i];
+            if (intent->kind != CORE_INTENT_OWNER)
+                continue;
+            assert_int_equal(intent->owner, OWNER);
+            assert_in_range(intent->saving_microusd_per_hour, num_max_i64(cases[c].money - 100, 0),
+                    cases[c].money);
+            pointed++;
+        }
+        assert_int_equal(pointed, 1);
+        world_clear(&w);
+
+        world_init(&w, CORE_STEER_POOL, MODEL_CLASS_INTERACTIVE); /* would be, but for the mark */
+        struct core_fact f = {.kind = CORE_FACT_OWNER, .owner = w.owner};
+        f.owner.foreign = fact.foreign;
+        f.owner.fixed = fact.fixed;
+        tell(&w, f, CORE_SOURCE_OWNERS);
+        out = live(&w, 90, CORE_SAMPLE_GPU);
+        assert_int_equal(out.intent_count, 0);
+        world_clear(&w);
+    }
+}
+
+/* Of nodes that would do, the one that no autoscaler would take is shared: another may go. */
+static void a_node_that_stays_anyhow_is_shared_first(void **state)
+{
+    (void)state;
+    for (uint32_t stays = 0; stays < 4; stays++) {
+        struct world w;
+        world_init(&w, CORE_STEER_POOL, MODEL_CLASS_INTERACTIVE);
+        (void)live(&w, 90, CORE_SAMPLE_GPU);
+        keep_node(&w, stays);
+        struct core_fact f = {.kind = CORE_FACT_OWNER, .owner = w.owner};
+        f.owner.resource.kind = MODEL_RESOURCE_GPU_SHARED;
+        f.owner.pool = STR_LIT("ts-a100-80gb");
+        tell(&w, f, CORE_SOURCE_OWNERS);
+        struct core_decider_output out = live(&w, 1, CORE_SAMPLE_GPU);
+        assert_int_equal(out.intent_count, 1);
+        assert_int_equal(out.intents[0].change, CORE_CHANGE_SHARE);
+        assert_int_equal(out.intents[0].node, NODE + stays);
+        world_clear(&w);
+    }
+}
+
 static void latency_sensitive_work_is_refused_with_its_guard(void **state)
 {
     (void)state;
@@ -413,6 +552,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(owner_is_pointed_once_it_is_known),
+            cmocka_unit_test(only_nodes_that_can_go_are_promised_as_money),
+            cmocka_unit_test(what_is_under_a_quota_moves_and_is_not_pointed),
+            cmocka_unit_test(a_node_that_stays_anyhow_is_shared_first),
             cmocka_unit_test(latency_sensitive_work_is_refused_with_its_guard),
             cmocka_unit_test(a_class_without_a_clear_lead_is_not_believed),
             cmocka_unit_test(shared_readings_are_split_in_the_units_of_the_gpu),

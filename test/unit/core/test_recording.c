@@ -185,7 +185,7 @@ static void test_header(void **state)
     (void)state;
     const struct core_recording_source source[] = {
             {STR_LIT("scenario"), STR_LIT("default")}, {STR_LIT("seed"), STR_LIT("7")}};
-    const struct core_recording_header h = {UINT64_MAX, 300, 150, 9, 2, source};
+    const struct core_recording_header h = {UINT64_MAX, 300, 150, 45, 9, 2, source};
     struct buf out = BUF_INIT(4096);
     core_recording_header_write(&h, &out);
     struct arena *a = arena_new(0);
@@ -193,6 +193,7 @@ static void test_header(void **state)
     struct err e = {0};
     assert_int_equal(core_recording_header_parse(a, buf_str(&out), &back, &e), 0);
     assert_true(back.seed == UINT64_MAX && back.decide_every_ns == 300);
+    assert_true(back.propagation_ns == 150 && back.parts_timeout_ns == 45);
     assert_int_equal(back.source_count, 2);
     assert_true(str_eq_c(back.source[1].value, "7"));
     (void)arena_free(a);

@@ -324,6 +324,43 @@ static void test_no_more_than_the_limit(void **state)
     ctl_plan_clear(&p);
 }
 
+static void assert_saves(struct ctl_plan *p, const char *usd_per_day)
+{
+    (void)ctl_plan_review(p, (struct str){0}, 0, T0);
+    struct buf out = BUF_INIT(1 << 20);
+    struct json_writer w = JSON_WRITER(&out, 0);
+    char want[64];
+    jw_object(&w);
+    ctl_plan_write(p, STR_LIT("x"), 1, &w);
+    jw_object_end(&w);
+    (void)snprintf(want, sizeof want, "\"savingUSDPerDay\":\"%s\"", usd_per_day);
+    const char *got = strstr(out.ptr, "\"savingUSDPerDay\"");
+    if (strncmp(got, want, strlen(want)) != 0)
+        fail_msg("%.40s, not %s", got, want);
+    buf_clear(&out);
+}
+
+/* Nodes that share, owners that go there and nodes that are not needed then: money told once. */
+static void test_the_same_money_counts_once(void **state)
+{
+    (void)state;
+    struct ctl_plan p;
+    propose_two(&p);
+    assert_saves(&p, "144");
+    struct ctl_plan_news n = *asked("infer", "{}");
+    n.saving_microusd_per_hour = 4000000;
+    ctl_plan_note(&p, &n, T0);
+    assert_saves(&p, "96");
+    n = *news(CTL_STEP_PROPOSED, "empty", 33, 3000000);
+    n.text[CTL_STEP_CHANGE] = STR_LIT("retire");
+    ctl_plan_note(&p, &n, T0);
+    assert_saves(&p, "96");
+    n.text[CTL_STEP_NAME] = STR_LIT("empty-too");
+    ctl_plan_note(&p, &n, T0);
+    assert_saves(&p, "144");
+    ctl_plan_clear(&p);
+}
+
 /* What is written is read back to the same, and goes on as if nothing had happened. */
 static void round_trip(struct ctl_plan *p, const char *what)
 {
@@ -415,6 +452,7 @@ int main(void)
             cmocka_unit_test(test_owners_take_their_time),
             cmocka_unit_test(test_what_needs_no_approval),
             cmocka_unit_test(test_no_more_than_the_limit),
+            cmocka_unit_test(test_the_same_money_counts_once),
             cmocka_unit_test(test_status_survives_a_restart),
             cmocka_unit_test(test_broken_status),
     };

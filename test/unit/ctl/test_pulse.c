@@ -15,6 +15,9 @@ struct bench {
     struct cluster *c;
     struct os_timer guard;
     bool world_known;
+    char token_file[64];
+    const char *token; /* that the server takes */
+    struct ctl_prometheus prometheus;
     const char *silent; /* requests with these words get no answer; NULL = none */
     unsigned got, synced, lost;
     uint32_t readings;
@@ -39,8 +42,11 @@ static void route(struct server *s)
     char series[512] = "", body[768];
     if (strstr(s->last, "/api/v1/query?") == NULL || strstr(s->last, "%5B61s%5D") == NULL)
         fail_msg("unexpected: %s", s->last);
-    if (strstr(s->last, "Bearer secret") == NULL)
-        fail_msg("no token: %s", s->last);
+    if (strstr(s->last, b->token) == NULL) {
+        s->answer = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n";
+        s->after = AFTER_KEEP;
+        return;
+    }
     if (value != NULL) {
         (void)snprintf(series, sizeof series,
                 "{\"metric\":{\"Hostname\":\"n1\",\"gpu\":\"0\",\"UUID\":\"GPU-1\"},\"values\":[["
@@ -90,7 +96,6 @@ static void synced(void *user, bool complete)
 static void begin(struct bench *b, int64_t every_ns, int64_t lost_ns)
 {
     struct err e = {0};
-    char base[128];
     assert_int_equal(os_loop_new(&b->loop, &e), 0);
     assert_int_equal(net_http_new(b->loop, &b->http, &e), 0);
     b->c = cluster_new();
@@ -99,9 +104,14 @@ static void begin(struct bench *b, int64_t every_ns, int64_t lost_ns)
     server_start(&b->server, b->loop);
     b->server.route = route;
     b->server.user = b;
-    (void)snprintf(base, sizeof base, "%s", b->server.url);
-    const struct ctl_pulse_options o = {.prometheus = str_from(base),
-            .bearer = STR_LIT("secret"),
+    (void)snprintf(b->token_file, sizeof b->token_file, "/tmp/slicewright-pulse-XXXXXX");
+    int fd = mkstemp(b->token_file);
+    assert_int_equal(dprintf(fd, "secret\n"), 7);
+    (void)close(fd);
+    b->token = "Authorization: Bearer secret\r\n";
+    const struct ctl_prometheus_options where = {.url = b->server.url, .token_file = b->token_file};
+    assert_int_equal(ctl_prometheus_open(&where, &b->prometheus, &e), 0);
+    const struct ctl_pulse_options o = {.prometheus = &b->prometheus,
             .every_ns = every_ns,
             .lost_after_ns = lost_ns,
             .world = world,
@@ -117,6 +127,8 @@ static void end(struct bench *b)
 {
     ctl_pulse_stop(b->pulse);
     net_http_free(b->http);
+    ctl_prometheus_clear(&b->prometheus);
+    (void)unlink(b->token_file);
     server_stop(&b->server);
     os_loop_timer_clear(b->loop, &b->guard);
     os_loop_free(b->loop);
@@ -187,12 +199,33 @@ static void silence_is_waited_for_no_longer_than_a_round(void **state)
     end(&b);
 }
 
+/* A token that is taken no longer is read again from its file, without a restart. */
+static void a_rotated_token_is_read_again(void **state)
+{
+    (void)state;
+    struct bench b = {.world_known = true};
+    begin(&b, NUM_NS_PER_SECOND, 3 * NUM_NS_PER_SECOND / 2);
+    while (b.got < 1)
+        turn(&b);
+    b.token = "Authorization: Bearer another\r\n";
+    while (b.lost < 1)
+        turn(&b);
+    FILE *f = fopen(b.token_file, "we");
+    assert_non_null(f);
+    assert_true(fputs("another", f) >= 0);
+    assert_int_equal(fclose(f), 0);
+    while (b.synced < 2)
+        turn(&b);
+    end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(metrics_of_a_round_become_one_reading),
             cmocka_unit_test(a_round_waits_for_a_world),
             cmocka_unit_test(silence_is_waited_for_no_longer_than_a_round),
+            cmocka_unit_test(a_rotated_token_is_read_again),
     };
     return cmocka_run_group_tests_name("ctl/pulse", tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "cluster.h"
 
 #include "../net/http_script.h"
+#include "ctl/pulse.h"
 #include "ctl/readings.h"
 #include "kube/client.h"
 
@@ -21,6 +22,7 @@ struct bench {
     struct cluster *c;
     char answer[ANSWER_MAX];
     unsigned asked_exporters, refused_without_token;
+    unsigned rounds; /* of a pulse, with a reading of n1 alone */
 };
 
 static void say(struct bench *b, const char *status, const char *body)
@@ -168,12 +170,71 @@ static void without_exporters_nobody_is_asked(void **state)
     bench_close(&b);
 }
 
+static const struct ctl_world *world(void *user)
+{
+    return &((struct bench *)user)->c->w;
+}
+
+static void got(void *user, struct ctl_history *h)
+{
+    struct ctl_gpu_reading g;
+    uint32_t cursor = 0;
+    assert_true(ctl_history_next(h, &cursor, &g));
+    assert_int_equal(g.all.busy_permille, 370);
+    assert_false(ctl_history_next(h, &cursor, &g));
+    ((struct bench *)user)->rounds++;
+}
+
+static void synced(void *user, bool complete)
+{
+    (void)user;
+    assert_true(complete);
+}
+
+/* As the controller asks: again and again, whoever does not answer as well; and ended at any time.
+ */
+static void a_pulse_asks_by_it_again_and_again(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct net_http *http;
+    struct ctl_pulse *pulse;
+    struct err e = {0};
+    bench_open(&b);
+    for (unsigned i = 1; i <= 3; i++) {
+        char name[] = {'n', (char)('0' + i), '\0'};
+        put_node(b.c, name, 1, "");
+        put_exporter(b.c, name);
+    }
+    build(b.c);
+    assert_int_equal(net_http_new(b.loop, &http, &e), 0);
+    const struct ctl_pulse_options o = {.proxy = b.client,
+            .every_ns = 20000000,
+            .lost_after_ns = 100 * NUM_NS_PER_SECOND,
+            .world = world,
+            .got = got,
+            .sync = synced,
+            .user = &b};
+    assert_int_equal(ctl_pulse_start(http, &o, &pulse, &e), 0);
+    while (b.rounds < 5)
+        assert_true(os_loop_turn(b.loop, -1, &e) >= 0);
+    assert_int_equal(ctl_pulse_stats(pulse).asked, 3 * ctl_pulse_stats(pulse).rounds);
+    assert_in_range(ctl_pulse_stats(pulse).answered, 5, ctl_pulse_stats(pulse).rounds);
+    uint64_t begun = ctl_pulse_stats(pulse).rounds;
+    while (ctl_pulse_stats(pulse).rounds == begun) /* until the next one is under way */
+        assert_true(os_loop_turn(b.loop, -1, &e) >= 0);
+    ctl_pulse_stop(pulse);
+    net_http_free(http);
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(what_answers_is_read_and_the_rest_is_said),
             cmocka_unit_test(every_exporter_is_asked_once),
             cmocka_unit_test(without_exporters_nobody_is_asked),
+            cmocka_unit_test(a_pulse_asks_by_it_again_and_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,6 +89,8 @@ static void assert_same_rows(const struct ctl_snapshot *a, const struct ctl_snap
     assert_int_equal(a->exporter_count, b->exporter_count);
     assert_int_equal(a->budget_count, b->budget_count);
     assert_int_equal(a->quota_count, b->quota_count);
+    for (uint32_t i = 0; i < a->quota_count; i++)
+        assert_int_equal(a->quotas[i].beyond, b->quotas[i].beyond);
     assert_int_equal(a->dra_nodes.live_count, b->dra_nodes.live_count);
 }
 
@@ -199,6 +201,9 @@ static void put_rest(struct cluster *c)
             "\"status\":{\"used\":{\"requests.nvidia.com/gpu\":\"1\"}}}\n"
             "{\"kind\":\"ResourceQuota\",\"metadata\":{\"namespace\":\"ml\",\"name\":\"q2\",\"uid\""
             ":\"q2\"},\"spec\":{\"hard\":{\"pods\":\"10\"}}}\n"
+            "{\"kind\":\"ResourceQuota\",\"metadata\":{\"namespace\":\"ml\",\"name\":\"q3\",\"uid\""
+            ":\"q3\"},\"spec\":{\"hard\":{\"requests.nvidia.com/gpu\":\"1\"}},"
+            "\"status\":{\"used\":{\"requests.nvidia.com/gpu\":\"2\"}}}\n"
             "{\"kind\":\"ConfigMap\",\"metadata\":{\"namespace\":\"op\",\"name\":\"sharing\","
             "\"uid\":\"cm\",\"resourceVersion\":\"77\",\"labels\":{"
             "\"app.kubernetes.io/managed-by\":\"slicewright\"}},\"data\":{\"ts-4\":\"version: "

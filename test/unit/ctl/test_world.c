@@ -22,6 +22,7 @@ static void foreign_nodes_are_known(void **state)
              "\"4\"",
                     "time-slicing x 4, set up by somebody else"},
             {",\"nvidia.com/device-plugin.config\":\"theirs\"", "'theirs', set by somebody else"},
+            {",\"nvidia.com/device-plugin.config\":\"exclusive-43ed1d17\"", NULL},
             {",\"cloud.google.com/gke-accelerator\":\"nvidia-tesla-a100\"", "GKE"},
             {",\"cloud.google.com/gke-gpu-partition-size\":\"1g.5gb\"", "GKE's MIG"},
             {",\"eks.amazonaws.com/compute-type\":\"auto\"", "EKS Auto Mode"},
@@ -280,12 +281,14 @@ static void quotas_count_in_their_namespace(void **state)
 {
     (void)state;
     static const struct {
-        const char *namespace, *resource;
-        bool foreign;
+        const char *namespace, *resource, *used;
+        bool fixed, foreign;
     } table[] = {
-            {"ml", "requests.nvidia.com/gpu", true},
-            {"other", "requests.nvidia.com/gpu", false},
-            {"ml", "requests.cpu", false},
+            {"ml", "requests.nvidia.com/gpu", "1", true, false},
+            {"ml", "requests.nvidia.com/gpu", "4", true, false},
+            {"ml", "requests.nvidia.com/gpu", "5", true, true}, /* whoever goes stays away */
+            {"other", "requests.nvidia.com/gpu", "5", false, false},
+            {"ml", "requests.cpu", "5", false, false},
     };
     for (unsigned i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct cluster *c = cluster_new();
@@ -294,10 +297,15 @@ static void quotas_count_in_their_namespace(void **state)
         buf_printf(&c->text,
                 "{\"kind\":\"ResourceQuota\",\"metadata\":{\"namespace\":\"%s\",\"name\":\"q\","
                 "\"uid\":\"q\"},\"spec\":{\"hard\":{\"%s\":\"4\"}},\"status\":{\"hard\":{\"%s\":"
-                "\"4\"},\"used\":{\"%s\":\"1\"}}}\n",
-                table[i].namespace, table[i].resource, table[i].resource, table[i].resource);
+                "\"4\"},\"used\":{\"%s\":\"%s\"}}}\n",
+                table[i].namespace, table[i].resource, table[i].resource, table[i].resource,
+                table[i].used);
         build(c);
-        assert_int_equal(owner_get(c, "web")->foreign.len > 0, table[i].foreign);
+        const struct core_owner_fact *o = owner_get(c, "web");
+        assert_int_equal(o->fixed.len > 0, table[i].fixed);
+        assert_int_equal(o->foreign.len > 0, table[i].foreign);
+        assert_int_equal(core_owner_pointable(o), !table[i].fixed);
+        assert_int_equal(o->gpu_models, 0); /* where its pods may go is still told */
         cluster_free(c);
     }
 }

@@ -52,6 +52,26 @@ static void test_claim(void **state)
     (void)dra_store_free(s);
 }
 
+/* A pod as people write it: limits alone are requests; a request has the last word. */
+static void test_limits(void **state)
+{
+    (void)state;
+    struct dra_store *s = dra_store_new(0);
+    add(s, DRA_KIND_CLASS, "metadata: {name: gpu}\nspec: {extendedResourceName: e.x/gpu}\n");
+    add(s, DRA_KIND_POD,
+            "metadata: {name: p, namespace: t}\n"
+            "spec:\n"
+            "  containers:\n"
+            "  - {name: a, resources: {limits: {memory: 1Gi, e.x/gpu: 2}, requests: {cpu: 1}}}\n"
+            "  - {name: b, resources: {limits: {e.x/gpu: 3}, requests: {e.x/gpu: 3}}}\n");
+    const struct dra_claim *claim = dra_extended_claim(s, s->pods.items[0]);
+    assert_non_null(claim);
+    assert_int_equal(claim->request_count, 2);
+    expect_request(s, claim, 0, "container-0-request-1", "gpu", 2);
+    expect_request(s, claim, 1, "container-1-request-0", "gpu", 3);
+    (void)dra_store_free(s);
+}
+
 static void test_none(void **state)
 {
     (void)state;
@@ -66,6 +86,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_claim),
+            cmocka_unit_test(test_limits),
             cmocka_unit_test(test_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

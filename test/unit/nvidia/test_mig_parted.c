@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "nvidia/mig_parted.h"
+#include "nvidia/plugin_config.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -256,6 +257,8 @@ static void test_written(void **state)
     assert_string_not_equal(name, nvidia_mig_plan_name(&plan, other));
     plan = (struct nvidia_mig_plan){.gpu_count = 2};
     assert_int_equal(strncmp(nvidia_mig_plan_name(&plan, name), "mig-off-", 8), 0);
+    assert_true(nvidia_config_key_is_made(str_from(name)));
+    assert_true(nvidia_config_key_is_made(str_from(other)));
     plan.gpu_count = 8; /* all GPUs alike: one config for nodes of any size */
     assert_string_equal(name, nvidia_mig_plan_name(&plan, other));
 

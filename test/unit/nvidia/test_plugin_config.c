@@ -204,7 +204,8 @@ static void test_rules(void **state)
     struct nvidia_plugin_config c;
     unsigned index = 0;
     assert_non_null(nvidia_rule_find(STR_LIT("version"), &index));
-    struct nvidia_lint lint = {.disabled = UINT64_C(1) << index};
+    struct nvidia_lint lint = {0};
+    nvidia_rule_set_add(&lint.disabled, index);
     assert_int_equal(nvidia_plugin_config_parse(a, STR_LIT("version: v2"), &c, &lint, NULL), 0);
     assert_int_equal(lint.count, 0);
     for (unsigned i = 0; i < nvidia_rule_count(); i++) {
@@ -212,6 +213,10 @@ static void test_rules(void **state)
         const struct nvidia_rule *rule = nvidia_rule_get(i);
         assert_ptr_equal(nvidia_rule_find(str_from(rule->name), &found), rule);
         assert_int_equal(found, i);
+        struct nvidia_rule_set one = {0};
+        nvidia_rule_set_add(&one, i);
+        for (unsigned k = 0; k < NVIDIA_RULES_MAX; k++)
+            assert_int_equal(nvidia_rule_set_has(&one, k), k == i);
         assert_true(strlen(rule->why) > 0 && strlen(rule->source) > 0);
     }
     arena_free(a);
@@ -297,12 +302,24 @@ static void test_written_reads_back(void **state)
             char *key = nvidia_plugin_config_key(&plan, keys[key_count]);
             assert_true(strlen(key) < 64 &&
                         strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(key));
+            assert_true(nvidia_config_key_is_made(str_from(key)));
             for (unsigned k = 0; k < key_count; k++)
                 assert_string_not_equal(keys[k], key);
             key_count++;
             buf_clear(&out);
         }
     }
+}
+
+/* Names that people and other tools give: nothing that is theirs may be taken for ours. */
+static void test_keys_of_others(void **state)
+{
+    (void)state;
+    static const char *const theirs[] = {"", "default", "all-disabled", "all-1g.5gb", "by-hand",
+            "exclusive", "exclusive-", "shared-x4", "mig-3g.20gb", "mig-1234567", "exclusive-gpu",
+            "mig-ABCDEF01", "tenant-shared-x4-01234567", "custom-01234567", "shared-x401234567"};
+    for (unsigned i = 0; i < sizeof theirs / sizeof theirs[0]; i++)
+        assert_false(nvidia_config_key_is_made(str_from(theirs[i])));
 }
 
 static void test_releases(void **state)
@@ -346,6 +363,7 @@ int main(void)
             cmocka_unit_test(test_first_error_survives_many_warnings),
             cmocka_unit_test(test_written),
             cmocka_unit_test(test_written_reads_back),
+            cmocka_unit_test(test_keys_of_others),
             cmocka_unit_test(test_releases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

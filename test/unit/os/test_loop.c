@@ -115,6 +115,32 @@ struct counted_signal {
     unsigned count;
 };
 
+static void on_past(struct os_timer *t)
+{
+    struct probe *p = (struct probe *)((char *)t - offsetof(struct probe, timer));
+    os_loop_timer_set(p->loop, t, 1);
+}
+
+/* A timer that is set for the past each time it fires keeps no other from firing. */
+static void the_past_holds_nobody_up(void **state)
+{
+    (void)state;
+    enum { TURNS = 1000 };
+    struct os_loop *loop = make_loop();
+    struct err e = {0};
+    unsigned log[1], len = 0;
+    struct probe again = {.timer.fire = on_past, .loop = loop};
+    struct probe once = {
+            .timer.fire = on_timer, .loop = loop, .log = log, .log_len = &len, .number = 1};
+    os_loop_timer_set(loop, &again.timer, 1);
+    os_loop_timer_set(loop, &once.timer, os_clock_mono_ns());
+    for (unsigned i = 0; i < TURNS && len == 0; i++)
+        assert_true(os_loop_turn(loop, -1, &e) >= 0);
+    assert_int_equal(len, 1);
+    os_loop_timer_clear(loop, &again.timer);
+    os_loop_free(loop);
+}
+
 static void on_signal(struct os_signal *s, int number)
 {
     assert_int_equal(number, SIGUSR1);
@@ -237,6 +263,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(timers_fire_in_order),
             cmocka_unit_test(cleared_is_not_called),
+            cmocka_unit_test(the_past_holds_nobody_up),
             cmocka_unit_test(signals_come_by_the_loop),
             cmocka_unit_test(a_program_gives_its_output),
             cmocka_unit_test(a_program_has_limits),

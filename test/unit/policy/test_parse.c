@@ -84,28 +84,28 @@ static void test_every_kind_of_value(void **state)
 {
     (void)state;
     struct arena *a = arena_new(0);
-    const struct policy *p =
-            parse(a, SPEC "  suspend: true\n"
-                          "  nodeSelector: {pool.example.com/gpu: \"true\", zone: a}\n"
-                          "  techniques: [{technique: mig, mode: recommend}]\n"
-                          "  isolation: instance\n"
-                          "  timeSlicing: {minReplicas: 3, maxReplicas: 5}\n"
-                          "  demand: {targetUtilization: 72.5%, percentile: 99.9%}\n"
-                          "  memory: {headroom: 0%, riskPerPodHour: 12ppm, alarm: 100%}\n"
-                          "  latencySensitive:\n"
-                          "    labels: {}\n"
-                          "    treatment: mig\n"
-                          "    slo: 150%\n"
-                          "  history: {minimum: 1d12h, staleAfter: 90s}\n"
-                          "  gain: {minimum: 3%, minimumUsdPerHour: 0.25}\n"
-                          "  disruption: {maxEvictionsPerHour: 0}\n"
-                          "  maintenance:\n"
-                          "    windows:\n"
-                          "      - {cron: \"0 1 * * mon-fri\", duration: 3h}\n"
-                          "      - cron: 0 12 * * sun\n"
-                          "        duration: 30m\n"
-                          "    coverAllChanges: true\n"
-                          "  consolidation: {enabled: false, mode: observe, spareSlots: 50%}\n");
+    const struct policy *p = parse(a,
+            SPEC "  suspend: true\n"
+                 "  nodeSelector: {pool.example.com/gpu: \"true\", zone: a}\n"
+                 "  techniques: [{technique: mig, mode: recommend}]\n"
+                 "  isolation: instance\n"
+                 "  timeSlicing: {minReplicas: 3, maxReplicas: 5, maxReplicasPerInstance: 2}\n"
+                 "  demand: {targetUtilization: 72.5%, percentile: 99.9%}\n"
+                 "  memory: {headroom: 0%, riskPerPodHour: 12ppm, alarm: 100%}\n"
+                 "  latencySensitive:\n"
+                 "    labels: {}\n"
+                 "    treatment: mig\n"
+                 "    slo: 150%\n"
+                 "  history: {minimum: 1d12h, staleAfter: 90s}\n"
+                 "  gain: {minimum: 3%, minimumUsdPerHour: 0.25}\n"
+                 "  disruption: {maxEvictionsPerHour: 0}\n"
+                 "  maintenance:\n"
+                 "    windows:\n"
+                 "      - {cron: \"0 1 * * mon-fri\", duration: 3h}\n"
+                 "      - cron: 0 12 * * sun\n"
+                 "        duration: 30m\n"
+                 "    coverAllChanges: true\n"
+                 "  consolidation: {enabled: false, mode: observe, spareSlots: 50%}\n");
     assert_true(str_eq_c(p->name, "p"));
     assert_true(p->suspend && p->windows_cover_all && !p->scale_down);
     assert_int_equal(p->node_selector_count, 2);
@@ -186,6 +186,9 @@ static void test_errors(void **state)
                     "line 6: spec.timeSlicing.maxReplicas: '65': expected a whole number, 2 to 64"},
             {SPEC "  timeSlicing: {maxReplicas: \"4\"}\n",
                     "line 6: spec.timeSlicing.maxReplicas: '4': expected a whole number, 2 to 64"},
+            {SPEC "  timeSlicing: {maxReplicasPerInstance: 5}\n",
+                    "line 6: spec.timeSlicing.maxReplicasPerInstance: '5': expected a whole "
+                    "number, 1 to 4"},
             {SPEC "  timeSlicing: {minReplicas: 8, maxReplicas: 4}\n",
                     "line 6: spec.timeSlicing: minReplicas 8 is above maxReplicas 4: expected at "
                     "most that"},
@@ -270,7 +273,7 @@ static void test_every_fault_is_found(void **state)
                     "line 7: spec.presett: unknown key: did you mean preset\n"
                     "line 8: spec.timeSlicing.minReplicas: '99': expected a whole number, 2 to 64\n"
                     "line 8: spec.timeSlicing.x: unknown key: expected one of minReplicas, "
-                    "maxReplicas\n"},
+                    "maxReplicas, maxReplicasPerInstance\n"},
             {"apiVersion: v1\nkind: SharingPolicy\nmetadata: {nam: a}\nspec: {suspend: maybe}\n",
                     "line 1: apiVersion: 'v1': expected " POLICY_API_VERSION "\n"
                     "line 3: metadata.nam: unknown key: did you mean name\n"

@@ -132,6 +132,15 @@ const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
+# What a controller under test writes is held against what it said it would.
+- level: Request
+  userGroups: ["system:serviceaccounts:slicewright"]
+  verbs: [create, update, patch, delete]
+  resources:
+  - group: ""
+    resources: [nodes, configmaps, pods/eviction]
+  - group: coordination.k8s.io
+    resources: [leases]
 - level: Metadata
 `
 

@@ -184,8 +184,20 @@ func (s *state) resume(c *component) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	return s.bring(ctx, probe, c.name)
+	// The ports are of the range that clients are given their own ends from: one that tries again
+	// while nobody listens may connect to itself, and has the port for a moment.
+	for try := 1; ; try++ {
+		err := s.bring(ctx, probe, c.name)
+		if err == nil || try == resumeTries || s.Processes[c.name].alive() ||
+			!strings.Contains(s.logTail(c.name), "address already in use") {
+			return err
+		}
+		delete(s.Processes, c.name)
+		time.Sleep(250 * time.Millisecond)
+	}
 }
+
+const resumeTries = 20
 
 func runStop(args []string) error {
 	return change("stop", args, func(s *state, c *component, kill bool) error {

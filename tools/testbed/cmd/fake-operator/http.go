@@ -19,6 +19,7 @@ func (w *world) handler() http.Handler {
 	mux.HandleFunc("GET /state", func(out http.ResponseWriter, _ *http.Request) {
 		writeJSON(out, http.StatusOK, w.state())
 	})
+	mux.HandleFunc("GET /assignments", w.assignments)
 	mux.HandleFunc("/api/v1/query", w.query)
 	mux.HandleFunc("/api/v1/query_range", w.queryRange)
 	return mux

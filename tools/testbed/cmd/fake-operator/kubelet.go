@@ -25,7 +25,10 @@ type assignment map[string]map[string][]string
 type kubelet struct {
 	resources map[string]*registered
 	assigned  map[types.UID]assignment
+	names     map[types.UID]string // of those pods, with their namespace
 	published time.Time
+	events    []event // see assignments.go
+	noted     int     // events ever
 }
 
 // registered is a resource that a plugin registered.  Its devices are healthy while the plugin is
@@ -45,6 +48,7 @@ const (
 func (k *kubelet) init() {
 	k.resources = map[string]*registered{}
 	k.assigned = map[types.UID]assignment{}
+	k.names = map[types.UID]string{}
 }
 
 // register is a plugin's Register and first ListAndWatch.
@@ -54,10 +58,12 @@ func (k *kubelet) register(offers map[string][]device, config *spec.Config) {
 			k.resources[name] = &registered{devices: devices, config: config}
 		}
 	}
+	k.noteRegistered(offers)
 }
 
 // stopPlugins is what kubelet sees when the plugin's sockets close.
 func (k *kubelet) stopPlugins(now time.Time) {
+	k.note(event{Kind: "stopped"})
 	for _, r := range k.resources {
 		if r.stopped.IsZero() {
 			r.stopped = now
@@ -108,9 +114,11 @@ func (s *scene) stepKubelet() error {
 			there[pod.UID] = true
 		}
 	}
-	for uid := range k.assigned {
+	for _, uid := range sortedKeys(k.assigned) {
 		if !there[uid] {
+			k.noteDevices("freed", k.names[uid], uid, k.assigned[uid])
 			delete(k.assigned, uid)
+			delete(k.names, uid)
 		}
 	}
 	for _, pod := range s.pods {
@@ -121,7 +129,7 @@ func (s *scene) stepKubelet() error {
 			// Given before this program started: kubelet's checkpoint.
 			given := assignment{}
 			if err := json.Unmarshal([]byte(text), &given); err == nil {
-				k.assigned[pod.UID] = given
+				k.assign(pod, given)
 			}
 			continue
 		}
@@ -162,8 +170,16 @@ func (s *scene) admit(pod *core.Pod) error {
 	}
 	if err != nil {
 		delete(k.assigned, pod.UID)
+		return err
 	}
-	return err
+	k.assign(pod, given)
+	return nil
+}
+
+func (k *kubelet) assign(pod *core.Pod, given assignment) {
+	k.assigned[pod.UID] = given
+	k.names[pod.UID] = pod.Namespace + "/" + pod.Name
+	k.noteDevices("assigned", k.names[pod.UID], pod.UID, given)
 }
 
 func (s *scene) reject(pod *core.Pod, refusal error) error {

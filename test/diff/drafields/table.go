@@ -1,0 +1,199 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"sort"
+	"strings"
+
+	resourcev1 "k8s.io/api/resource/v1"
+	resourcealpha "k8s.io/api/resource/v1alpha3"
+	resourcebeta "k8s.io/api/resource/v1beta2"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+type root struct {
+	Version, Kind string
+	Type          reflect.Type
+}
+
+// roots are the objects that dra_store_add takes.
+func roots() []root {
+	scheme := newScheme()
+	var out []root
+	for gvk, t := range scheme.AllKnownTypes() {
+		switch gvk.Kind {
+		case "ResourceSlice", "ResourceClaim", "ResourceClaimTemplate", "DeviceClass", "DeviceTaintRule":
+			out = append(out, root{gvk.GroupVersion().String(), gvk.Kind, t})
+		}
+	}
+	sort.Slice(out, func(i, k int) bool {
+		if len(out[i].Version) != len(out[k].Version) {
+			return len(out[i].Version) < len(out[k].Version)
+		}
+		if out[i].Version != out[k].Version {
+			return out[i].Version < out[k].Version
+		}
+		return out[i].Kind < out[k].Kind
+	})
+	return out
+}
+
+func newScheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{resourcev1.AddToScheme, resourcebeta.AddToScheme, resourcealpha.AddToScheme} {
+		if err := add(scheme); err != nil {
+			fail("%v", err)
+		}
+	}
+	return scheme
+}
+
+var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
+
+// readsItself: the type's JSON is not known from its fields.
+func readsItself(t reflect.Type) bool {
+	return t.Implements(unmarshaler) || reflect.PointerTo(t).Implements(unmarshaler)
+}
+
+type field struct {
+	Name string
+	Type reflect.Type
+}
+
+// fields are those of a struct as encoding/json sees them, in the order of their names.
+func fields(t reflect.Type) []field {
+	seen := map[string]bool{}
+	var out []field
+	var add func(t reflect.Type)
+	add = func(t reflect.Type) {
+		for i := 0; i < t.NumField(); i++ {
+			f := t.Field(i)
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if name == "-" || !f.IsExported() {
+				continue
+			}
+			if name == "" && f.Anonymous {
+				add(f.Type)
+				continue
+			}
+			if name == "" || seen[name] {
+				fail("%v.%s: expected one field of each name, with a tag", t, f.Name)
+			}
+			seen[name] = true
+			out = append(out, field{name, f.Type})
+		}
+	}
+	add(t)
+	sort.Slice(out, func(i, k int) bool { return out[i].Name < out[k].Name })
+	return out
+}
+
+// table holds what is printed; types that look alike share one shape.
+type table struct {
+	byType map[reflect.Type]string
+	byText map[string]string
+	used   map[string]bool
+	out    strings.Builder
+}
+
+// wrapped is one line of names, or several of at most 100 columns.
+func wrapped(items []string) string {
+	line, all := "   ", ""
+	for _, item := range items {
+		if len(line)+len(item)+2 > 100 {
+			all += line + "\n"
+			line = "   "
+		}
+		line += " " + item + ","
+	}
+	return all + line + "\n"
+}
+
+func (t *table) add(name, text string) string {
+	if same, ok := t.byText[text]; ok {
+		return same
+	}
+	if t.used[name] {
+		fail("two shapes want the name %s", name)
+	}
+	t.used[name] = true
+	t.byText[text] = name
+	t.out.WriteString(strings.ReplaceAll(text, "$", name) + "\n")
+	return name
+}
+
+func (t *table) container(kind, of string) string {
+	if of == "NULL" {
+		return "NULL"
+	}
+	name := strings.ToLower(kind) + "_of_" + of[1:]
+	return "&" + t.add(name, fmt.Sprintf("static const struct dra_shape $ = {\n    .kind = DRA_SHAPE_%s, .of = %s,\n};\n", kind, of))
+}
+
+func (t *table) object(of reflect.Type) string {
+	if done, ok := t.byType[of]; ok {
+		if done == "" {
+			fail("%v holds itself", of)
+		}
+		return "&" + done
+	}
+	t.byType[of] = ""
+	names, shapes := []string{}, []string{}
+	for _, f := range fields(of) {
+		names = append(names, fmt.Sprintf("%q", f.Name))
+		shapes = append(shapes, t.shape(f.Type))
+	}
+	text := "static const char *const n_$[] = {\n" + wrapped(append(names, "NULL")) + "};\n" +
+		"static const struct dra_shape *const s_$[] = {\n" + wrapped(shapes) + "};\n" +
+		"static const struct dra_shape $ = {\n" +
+		"    .kind = DRA_SHAPE_OBJECT,\n    .names = n_$,\n    .shapes = s_$,\n};\n"
+	pkg := of.PkgPath()
+	name := pkg[strings.LastIndex(pkg, "/")+1:] + "_" + of.Name()
+	if !strings.HasPrefix(pkg, "k8s.io/api/resource/") {
+		parts := strings.Split(pkg, "/")
+		name = parts[len(parts)-2] + "_" + of.Name()
+	}
+	t.byType[of] = t.add(name, text)
+	return "&" + t.byType[of]
+}
+
+func (t *table) shape(of reflect.Type) string {
+	if readsItself(of) {
+		return "NULL"
+	}
+	switch of.Kind() {
+	case reflect.Pointer:
+		return t.shape(of.Elem())
+	case reflect.Slice:
+		return t.container("LIST", t.shape(of.Elem()))
+	case reflect.Map:
+		return t.container("MAP", t.shape(of.Elem()))
+	case reflect.Struct:
+		return t.object(of)
+	case reflect.Bool, reflect.String, reflect.Int, reflect.Int32, reflect.Int64:
+		return "NULL"
+	}
+	fail("%v: a kind of type that nobody thought of", of)
+	return ""
+}
+
+const head = `/* dra/fields_data.c - the fields of the API's objects.
+ *
+ * Pure: const data.  Generated by test/diff/drafields from k8s.io/api/resource; change that
+ * program, not this file. */
+#include "dra/fields-priv.h"
+
+/* clang-format off */
+
+`
+
+func printTable() {
+	t := table{byType: map[reflect.Type]string{}, byText: map[string]string{}, used: map[string]bool{}}
+	lines := ""
+	for _, r := range roots() {
+		lines += fmt.Sprintf("    {%q, %q, %s},\n", r.Version, r.Kind, t.object(r.Type))
+	}
+	fmt.Print(head + t.out.String() + "const struct dra_root dra_roots[] = {\n" + lines + "    {0},\n};\n")
+}
