@@ -153,6 +153,7 @@ struct decide_pod {
     uint64_t name; /* of a StatefulSet's pod: hash of owner and name, else 0; its successor goes on
                     * with what was learned */
     uint64_t owner;
+    uint64_t node;        /* where it was last; 0 = nowhere yet */
     int64_t born_wall_ns; /* start of the first pod of this row */
     struct usage_memory_track track;
     uint64_t memory_version;               /* as its owner's, of its own track; never 0 */
@@ -281,6 +282,7 @@ struct core_decider {
     struct decide_heat *heats;
     uint32_t heat_count, heat_cap;
     struct map_u64 pressed; /* node uid -> minute of its last memory alarm or kill */
+    struct map_u64 left;    /* node uid -> second in which a pod last left it */
     struct map_u64 told;    /* hash of a refusal -> 1: told once until it changes */
 };
 
@@ -308,13 +310,14 @@ struct decide_owner *decide_owner_find(const struct core_decider *d, uint64_t ui
 struct decide_pod *decide_pod_find(const struct core_decider *d, uint64_t uid);
 void decide_learn_sample(
         struct core_decider *d, const struct core_picture *pic, const struct core_fact *fact);
-void decide_learn_pod(
-        struct core_decider *d, const struct core_picture *pic, const struct core_fact *fact);
+void decide_learn_pod(struct core_decider *d, const struct core_picture *pic,
+        const struct core_now *now, const struct core_fact *fact);
 void decide_learn_history(struct core_decider *d, const struct core_picture *pic,
         const struct core_history_fact *history);
 void decide_learn_incident(
         struct core_decider *d, const struct core_picture *pic, const struct core_fact *fact);
-void decide_forget(struct core_decider *d, const struct core_fact *fact);
+void decide_forget(
+        struct core_decider *d, const struct core_now *now, const struct core_fact *fact);
 
 /* ---- decide_judge.c ---- */
 
@@ -370,7 +373,9 @@ enum core_reason decide_judge_history(const struct policy *p, const struct core_
         const struct decide_owner *row, struct decide_judgement *j);
 
 /* ---- decide_heat.c ---- */
-void decide_heat_take(struct core_decider *d, const struct core_sample_fact *s, int64_t wall_ns);
+/* sharers: pods that are or may be on the device, besides those that the reading names. */
+void decide_heat_take(struct core_decider *d, const struct core_sample_fact *s, uint32_t sharers,
+        int64_t wall_ns);
 void decide_heat_forget(struct core_decider *d, uint64_t node);
 /* Closes nodes whose GPUs are full too often, and takes replica counts back. */
 void decide_lower(struct decide_run *run);

@@ -42,6 +42,7 @@ struct core_decider *core_decider_free(struct core_decider *d)
     map_u64_clear(&d->raising);
     map_u64_clear(&d->heat_rows);
     map_u64_clear(&d->pressed);
+    map_u64_clear(&d->left);
     map_u64_clear(&d->told);
     mem_free(d->owners);
     mem_free(d->pods);
@@ -59,20 +60,19 @@ struct core_decider *core_decider_free(struct core_decider *d)
 void core_decider_learn(struct core_decider *d, const struct core_picture *pic,
         const struct core_now *now, const struct core_fact *fact)
 {
-    (void)now;
     if (fact->kind == CORE_FACT_SAMPLE) {
         decide_learn_sample(d, pic, fact);
         return;
     }
     d->dirty = true;
     if (fact->kind == CORE_FACT_POD) {
-        decide_learn_pod(d, pic, fact);
+        decide_learn_pod(d, pic, now, fact);
     } else if (fact->kind == CORE_FACT_INCIDENT) {
         decide_learn_incident(d, pic, fact);
     } else if (fact->kind == CORE_FACT_HISTORY) {
         decide_learn_history(d, pic, &fact->history);
     } else if (fact->kind == CORE_FACT_GONE) {
-        decide_forget(d, fact);
+        decide_forget(d, now, fact);
     }
 }
 

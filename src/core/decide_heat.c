@@ -43,10 +43,11 @@ void decide_heat_forget(struct core_decider *d, uint64_t node)
         d->heats[row].node = 0;
 }
 
-void decide_heat_take(struct core_decider *d, const struct core_sample_fact *s, int64_t wall_ns)
+void decide_heat_take(
+        struct core_decider *d, const struct core_sample_fact *s, uint32_t sharers, int64_t wall_ns)
 {
     bool whole = s->scope == CORE_SAMPLE_GPU && s->start == UINT8_MAX && s->gpu < CORE_GPUS_MAX;
-    if (!whole || s->occupant_count < 2 || (s->valid & CORE_VALID_BUSY) == 0)
+    if (!whole || num_max_u32(s->occupant_count, sharers) < 2 || (s->valid & CORE_VALID_BUSY) == 0)
         return;
     struct decide_heat_gpu *g = &heat_get(d, s->node)->gpus[s->gpu];
     int64_t half_hour = wall_ns / half_hour_ns;

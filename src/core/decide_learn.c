@@ -12,6 +12,10 @@
 
 enum { ATTRIBUTION_ERROR_MAX = 100, PRIOR_LEAST = 60 };
 
+/* What an exporter says is up to its interval of 30 s old, and as much again where it is scraped:
+ * so long after a pod went a reading may hold its part. */
+enum { READING_AGE_SECONDS = 90 };
+
 struct decide_owner *decide_owner_find(const struct core_decider *d, uint64_t uid)
 {
     uint32_t row = map_u64_find(&d->owner_rows, uid);
@@ -94,6 +98,7 @@ static struct decide_pod *pod_get(
             map_u64_set(&d->pod_names, name, row);
     }
     d->pods[row].uid = pod->uid;
+    d->pods[row].node = 0;
     d->pods[row].gpu = UINT8_MAX;
     d->pods[row].memory_mib = 0;
     map_u64_set(&d->pod_rows, pod->uid, row);
@@ -208,18 +213,100 @@ static uint32_t instance_memory(const struct core_owner_fact *owner, uint16_t gp
     return mig->profiles[profile].memory_mib;
 }
 
+/* ---- who is on a device ---- */
+
+static uint32_t second_of(int64_t wall_ns)
+{
+    return (uint32_t)(wall_ns / NUM_NS_PER_SECOND);
+}
+
+/* A pod holds nothing any more of the node where it was. */
+static void pod_left(struct core_decider *d, const struct decide_pod *pod, int64_t wall_ns)
+{
+    if (pod->node != 0 && !pod->ended)
+        (void)map_u64_set(&d->left, pod->node, second_of(wall_ns));
+}
+
+/* Whose part a reading holds, or may hold. */
+struct sharers {
+    uint32_t count;
+    uint32_t pods[USAGE_SHARERS_MAX]; /* rows in the picture */
+    bool sure[USAGE_SHARERS_MAX];     /* is there; else it may be on another device of the node */
+    bool others;                      /* and, maybe, somebody who is not known */
+};
+
+static void sharers_add(struct sharers *h, uint32_t pod, bool sure)
+{
+    if (h->count == USAGE_SHARERS_MAX) {
+        h->others = true;
+        return;
+    }
+    h->pods[h->count] = pod;
+    h->sure[h->count++] = sure;
+}
+
+/* Whether the one pod that is named has the device to itself can't be told by its name. */
+static bool named_for_others(
+        const struct core_picture *pic, uint32_t node, const struct core_pod_fact *pod)
+{
+    enum model_resource_kind kind = pod->resource.kind;
+    return pic->nodes[node].fact.caps.occupant == CORE_KNOWN_NODE &&
+           (kind == MODEL_RESOURCE_GPU_SHARED || kind == MODEL_RESOURCE_MIG_SHARED ||
+                   core_picture_node_replicas(pic, node) != 1);
+}
+
+/* Adds the pods of the node that ask for the same as the named one and are not known to be on
+ * another GPU. */
+static void sharers_add_unnamed(const struct core_decider *d, const struct core_picture *pic,
+        const struct core_sample_fact *s, uint32_t node, struct sharers *h)
+{
+    const struct core_node_view *view = &pic->nodes[node];
+    uint32_t named = h->pods[0];
+    h->others |= view->pods_beyond > 0;
+    for (uint32_t i = 0; i < view->pod_count; i++) {
+        const struct core_pod_view *pod = &pic->pods[view->pods[i]];
+        const struct decide_pod *mine = decide_pod_find(d, pod->fact.uid);
+        uint8_t at = view->fact.gpu_count == 1 ? s->gpu : mine != NULL ? mine->gpu : UINT8_MAX;
+        if (view->pods[i] != named && (at == s->gpu || at == UINT8_MAX) &&
+                model_resource_eq(&pod->fact.resource, &pic->pods[named].fact.resource))
+            sharers_add(h, view->pods[i], at == s->gpu && s->start == UINT8_MAX);
+    }
+}
+
+/* dcgm-exporter names one pod of those that share a device, unless it is told to name all. */
+static void sharers_find(const struct core_decider *d, const struct core_picture *pic,
+        const struct core_sample_fact *s, int64_t wall_ns, struct sharers *ret_sharers)
+{
+    uint32_t node = core_picture_node(pic, s->node);
+    *ret_sharers = (struct sharers){0};
+    for (uint32_t i = 0; s->occupants != NULL && i < s->occupant_count; i++) {
+        uint32_t pod = core_picture_pod(pic, s->occupants[i]);
+        if (pod == CORE_NO_INDEX) {
+            ret_sharers->others = true;
+        } else {
+            sharers_add(ret_sharers, pod, true);
+        }
+    }
+    if (ret_sharers->count != 1 || node == CORE_NO_INDEX)
+        return;
+    if (!named_for_others(pic, node, &pic->pods[ret_sharers->pods[0]].fact))
+        return;
+    sharers_add_unnamed(d, pic, s, node, ret_sharers);
+    uint32_t left = map_u64_find(&d->left, s->node);
+    ret_sharers->others |= left != MAP_NONE && second_of(wall_ns) < left + READING_AGE_SECONDS;
+}
+
 /* The memory of an instance with several pods nears its end: none of their owners shares one for a
  * while.  What each took is not known. */
 static void take_tight(const struct core_decider *d, const struct core_picture *pic,
-        const struct core_sample_fact *s, int64_t wall_ns)
+        const struct core_sample_fact *s, const struct sharers *h, int64_t wall_ns)
 {
     uint32_t node = core_picture_node(pic, s->node);
     if (node == CORE_NO_INDEX || pic->policy == NULL || (s->valid & CORE_VALID_MEMORY) == 0)
         return;
-    for (uint32_t i = 0; i < s->occupant_count; i++) {
-        uint32_t pod = core_picture_pod(pic, s->occupants[i]);
-        uint32_t owner = pod != CORE_NO_INDEX ? pic->pods[pod].owner : CORE_NO_INDEX;
-        if (owner == CORE_NO_INDEX)
+    for (uint32_t i = 0; i < h->count; i++) {
+        uint32_t owner = pic->pods[h->pods[i]].owner;
+        if (owner == CORE_NO_INDEX || !h->sure[i])
             continue;
         const struct core_owner_fact *o = &pic->owners[owner].fact;
         struct decide_owner *row = decide_owner_find(d, o->uid);
@@ -230,44 +317,43 @@ static void take_tight(const struct core_decider *d, const struct core_picture *
     }
 }
 
-/* Splits the busy time of a shared GPU over the pods that the exporter names.  Memory is not
- * split: what a pod took is only known from its own readings and its siblings'. */
+/* Splits the busy time of a shared GPU over the pods on it; one that may be there may have taken
+ * nothing.  Memory is not split: what a pod took is only known from its own readings and its
+ * siblings'. */
 static void take_shared(struct core_decider *d, const struct core_picture *pic,
-        const struct core_sample_fact *s, int64_t wall_ns)
+        const struct core_sample_fact *s, const struct sharers *h, int64_t wall_ns)
 {
     struct usage_prior priors[USAGE_SHARERS_MAX];
     struct usage_share shares[USAGE_SHARERS_MAX];
-    uint32_t rows[USAGE_SHARERS_MAX];
-    uint32_t count = 0;
     uint32_t node = core_picture_node(pic, s->node);
 
     if (s->start != UINT8_MAX)
-        take_tight(d, pic, s, wall_ns);
-    if (!(s->valid & CORE_VALID_BUSY) || s->occupant_count > USAGE_SHARERS_MAX ||
-            node == CORE_NO_INDEX || s->start != UINT8_MAX) /* of an instance: as in take_own() */
+        take_tight(d, pic, s, h, wall_ns);
+    if (!(s->valid & CORE_VALID_BUSY) || h->others || node == CORE_NO_INDEX ||
+            s->start != UINT8_MAX) /* of an instance: as in take_own() */
         return;
     uint32_t speed = model_gpu_get(pic->nodes[node].fact.gpu)->speed_permille;
-    for (uint32_t i = 0; i < s->occupant_count; i++) {
-        uint32_t row = core_picture_pod(pic, s->occupants[i]);
-        if (row == CORE_NO_INDEX)
-            return; /* somebody we do not know takes a part */
-        const struct decide_owner *owner = decide_owner_find(d, pic->pods[row].fact.owner);
-        priors[count] = (struct usage_prior){0};
+    for (uint32_t i = 0; i < h->count; i++) {
+        const struct decide_owner *owner = decide_owner_find(d, pic->pods[h->pods[i]].fact.owner);
+        priors[i] = (struct usage_prior){0};
         if (owner != NULL) {
             struct usage_prior prior = usage_prior_busy(&owner->digest, wall_ns, PRIOR_LEAST);
-            priors[count] = prior_on(&prior, speed);
+            priors[i] = prior_on(&prior, speed);
         }
-        rows[count++] = row;
+        if (!h->sure[i])
+            priors[i].low = 0;
     }
     struct usage_attribution_query query = {.sum = s->busy_permille,
             .saturated = 950,
             .error_max = ATTRIBUTION_ERROR_MAX,
-            .count = count,
+            .count = h->count,
             .priors = priors};
     (void)usage_attribute(&query, shares); /* how it came about shows in each share's bounds */
-    for (uint32_t i = 0; i < count; i++) {
-        const struct core_pod_view *view = &pic->pods[rows[i]];
+    for (uint32_t i = 0; i < h->count; i++) {
+        const struct core_pod_view *view = &pic->pods[h->pods[i]];
         struct decide_owner *owner = decide_owner_find(d, view->fact.owner);
+        if (!h->sure[i])
+            continue;
         if (owner != NULL) { /* trust is in units of the reference, as what was learned is */
             struct usage_share share = shares[i];
             share.error = busy_reference(pic, node, share.error);
@@ -283,23 +369,6 @@ static void take_shared(struct core_decider *d, const struct core_picture *pic,
     }
 }
 
-/* The pod whose own reading the picture took this sample for, or CORE_NO_INDEX. */
-static uint32_t own_pod(
-        const struct core_picture *pic, const struct core_sample_fact *s, int64_t wall_ns)
-{
-    uint32_t node = core_picture_node(pic, s->node);
-    if (node == CORE_NO_INDEX)
-        return CORE_NO_INDEX;
-    const struct core_node_view *view = &pic->nodes[node];
-    for (uint32_t i = 0; i < view->pod_count; i++) {
-        const struct core_pod_view *pod = &pic->pods[view->pods[i]];
-        if (pod->sample_wall_ns == wall_ns && pod->sample.gpu == s->gpu &&
-                pod->sample.start == s->start && pod->fact.phase == CORE_POD_RUNNING)
-            return view->pods[i];
-    }
-    return CORE_NO_INDEX;
-}
-
 static bool usage_per_process(const struct core_picture *pic, uint64_t node)
 {
     uint32_t row = core_picture_node(pic, node);
@@ -310,6 +379,7 @@ void decide_learn_sample(
         struct core_decider *d, const struct core_picture *pic, const struct core_fact *fact)
 {
     const struct core_sample_fact *s = &fact->sample;
+    struct sharers sharers;
     uint32_t row = CORE_NO_INDEX;
 
     for (uint32_t i = 0; s->occupants != NULL && i < s->occupant_count; i++) {
@@ -317,24 +387,23 @@ void decide_learn_sample(
         if (pod != NULL)
             pod->gpu = s->gpu;
     }
-    decide_heat_take(d, s, fact->observed_wall_ns);
+    sharers_find(d, pic, s, fact->observed_wall_ns, &sharers);
+    bool lone = s->occupant_count == 1 && sharers.count <= 1 && !sharers.others;
+    decide_heat_take(d, s, sharers.count, fact->observed_wall_ns);
     if (s->scope != CORE_SAMPLE_PROCESS && usage_per_process(pic, s->node))
         return; /* each pod's own reading comes beside it */
-    if (s->scope == CORE_SAMPLE_PROCESS || s->occupant_count == 1) {
+    if (s->scope == CORE_SAMPLE_PROCESS || lone) {
         if (s->occupant_count == 1 && s->occupants != NULL)
             row = core_picture_pod(pic, s->occupants[0]);
-    } else if (s->occupant_count > 1 && s->occupants != NULL) {
-        take_shared(d, pic, s, fact->observed_wall_ns);
-        return;
-    } else {
-        row = own_pod(pic, s, fact->observed_wall_ns);
+    } else if (sharers.count > 0) {
+        take_shared(d, pic, s, &sharers, fact->observed_wall_ns);
     }
     if (row != CORE_NO_INDEX)
         take_own(d, pic, row, fact);
 }
 
-void decide_learn_pod(
-        struct core_decider *d, const struct core_picture *pic, const struct core_fact *fact)
+void decide_learn_pod(struct core_decider *d, const struct core_picture *pic,
+        const struct core_now *now, const struct core_fact *fact)
 {
     const struct core_pod_fact *pod = &fact->pod;
     if (pod->owner == 0 || (pod->phase == CORE_POD_ENDED && !decide_pod_find(d, pod->uid)))
@@ -342,8 +411,11 @@ void decide_learn_pod(
     struct decide_pod *row = pod_get(d, pic, pod);
     if (pod->device_count == 1)
         row->gpu = pod->devices[0].gpu;
+    if (pod->node != 0)
+        row->node = pod->node;
     if (pod->phase != CORE_POD_ENDED || row->ended)
         return;
+    pod_left(d, row, now->wall_ns);
     struct decide_owner *owner = decide_owner_find(d, pod->owner);
     row->ended = true;
     if (owner == NULL)
@@ -428,7 +500,7 @@ static void owner_forget(struct core_decider *d, uint64_t uid)
     }
 }
 
-void decide_forget(struct core_decider *d, const struct core_fact *fact)
+void decide_forget(struct core_decider *d, const struct core_now *now, const struct core_fact *fact)
 {
     if (fact->source == CORE_SOURCE_OWNERS) {
         owner_forget(d, fact->gone);
@@ -436,6 +508,7 @@ void decide_forget(struct core_decider *d, const struct core_fact *fact)
     }
     if (fact->source == CORE_SOURCE_NODES) {
         (void)map_u64_remove(&d->pressed, fact->gone);
+        (void)map_u64_remove(&d->left, fact->gone);
         decide_heat_forget(d, fact->gone);
         (void)map_u64_remove(&d->raising, fact->gone);
         (void)map_u64_remove(&d->entering, fact->gone);
@@ -445,6 +518,7 @@ void decide_forget(struct core_decider *d, const struct core_fact *fact)
             fact->source == CORE_SOURCE_PODS ? map_u64_find(&d->pod_rows, fact->gone) : MAP_NONE;
     if (row == MAP_NONE)
         return;
+    pod_left(d, &d->pods[row], now->wall_ns);
     if (d->pods[row].name == 0 || decide_owner_find(d, d->pods[row].owner) == NULL) {
         pod_row_free(d, row);
         return;

@@ -72,7 +72,10 @@ struct core_node_caps {
     enum core_relayout_scope relayout;
     bool mode_change_resets_node; /* Ampere */
     enum core_steer steer;
-    enum core_known_at occupant, usage;
+    /* Who is on a device, as readings name it: NODE: of a device that pods share one of them, the
+     * others may be on any of the node; else all of them. */
+    enum core_known_at occupant;
+    enum core_known_at usage; /* of what there is a reading of its own */
 };
 
 enum { CORE_RESOURCES_MAX = 16, CORE_GPUS_MAX = 16, CORE_POD_DEVICES_MAX = 16 };

@@ -467,24 +467,14 @@ static bool take_sample(struct core_picture *pic, const struct core_fact *fact)
     uint32_t node = core_picture_node(pic, s->node);
     if (node == CORE_NO_INDEX || s->gpu >= CORE_GPUS_MAX)
         return false;
+    if (s->scope != CORE_SAMPLE_GPU)
+        return true;
     struct core_gpu_view *g = &pic->nodes[node].gpus[s->gpu];
-    bool news = false;
-    if (s->scope == CORE_SAMPLE_GPU && fact->observed_wall_ns >= g->observed_wall_ns) {
-        g->sample = *s;
-        g->sample.occupants = NULL;
-        g->observed_wall_ns = fact->observed_wall_ns;
-        news = true;
-    }
-    /* Attributable to one pod: the exporter names just one for this GPU, instance or process. */
-    if (s->occupant_count != 1)
-        return news || s->scope != CORE_SAMPLE_GPU;
-    uint32_t row = core_picture_pod(pic, s->occupants[0]);
-    if (row == CORE_NO_INDEX || fact->observed_wall_ns < pic->pods[row].sample_wall_ns)
-        return news;
-    struct core_pod_view *pod = &pic->pods[row];
-    pod->sample = *s;
-    pod->sample.occupants = NULL;
-    pod->sample_wall_ns = fact->observed_wall_ns;
+    if (fact->observed_wall_ns < g->observed_wall_ns)
+        return false;
+    g->sample = *s;
+    g->sample.occupants = NULL;
+    g->observed_wall_ns = fact->observed_wall_ns;
     return true;
 }
 

@@ -52,9 +52,6 @@ struct core_pod_view {
     int64_t observed_wall_ns;
     uint32_t node;  /* index or CORE_NO_INDEX */
     uint32_t owner; /* index or CORE_NO_INDEX when the owner is not known (yet) */
-    /* Last own reading when one is attributable (exclusive GPU or instance, or per process). */
-    struct core_sample_fact sample;
-    int64_t sample_wall_ns;
     /* Native caps: where an assignment that was issued, and is not yet seen in a pod fact, will put
      * it; CORE_NO_INDEX when none.  Count it as taken. */
     uint32_t assigned_node;

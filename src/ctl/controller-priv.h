@@ -69,6 +69,7 @@ struct ctl_controller {
     bool policy_known, policy_changed;
     int64_t windows_until_wall_ns;
     const char *holdup;
+    bool names_partial; /* readings name one pod of a shared GPU: told */
     char holdup_text[256];
 
     struct controller_kept *kept; /* ring */

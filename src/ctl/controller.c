@@ -133,6 +133,14 @@ static void take_maps(struct ctl_controller *c)
         os_log_warn("controller", "held up", OS_LOG_CSTR("why", c->holdup));
     if (c->holdup == NULL && was != NULL)
         os_log_info("controller", "no longer held up");
+    bool partial = s->operator.present && !s->operator.exporter_names_all;
+    if (partial && !c->names_partial) {
+        os_log_warn("controller", "usage on shared GPUs is known in part",
+                OS_LOG_CSTR("why",
+                        "dcgm-exporter names one pod of a shared GPU; set " CTL_ENV_VIRTUAL_GPUS
+                        "=true in dcgmExporter.env of the ClusterPolicy"));
+    }
+    c->names_partial = partial;
 }
 
 static void tell_world(struct ctl_controller *c)

@@ -451,9 +451,7 @@ void ctl_feed_readings(struct ctl_feed *f, const struct ctl_history *h)
         uint64_t *occupants = ARENA_ARRAY(f->texts, uint64_t, g.occupant_count + 1);
         uint32_t count = 0;
         for (uint32_t i = 0; i < g.occupant_count; i++) {
-            const struct ctl_past_pod *p = &h->pods[g.occupants[i]];
-            if (p->pod != UINT32_MAX && row_find(&f->tables[CORE_SOURCE_PODS], p->uid) != NULL)
-                occupants[count++] = p->uid;
+            occupants[count++] = h->pods[g.occupants[i]].uid;
         }
         fact->sample = ctl_history_sample(h, &g);
         fact->sample.occupant_count = count;

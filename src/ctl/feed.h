@@ -37,8 +37,8 @@ void ctl_feed_skip(struct ctl_feed *f, uint64_t version);
 void ctl_feed_world(
         struct ctl_feed *f, const struct ctl_world *w, const bool synced[CORE_SOURCE_COUNT]);
 
-/* Samples of readings newer than those told of the same GPU or instance, with their own times; pods
- * that are not alive are no occupants. */
+/* Samples of readings newer than those told of the same GPU or instance, with their own times; of
+ * the occupants some may be unknown to the core. */
 void ctl_feed_readings(struct ctl_feed *f, const struct ctl_history *h);
 
 /* METRICS, OFFERS or POLICY: tells the loss or completion if it is news, as the first always is. */

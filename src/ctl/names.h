@@ -42,6 +42,9 @@
 /* The key of mig-manager's ConfigMap that holds all its configs. */
 #define CTL_MIG_CONFIG_KEY "config.yaml"
 
+/* dcgm-exporter's variable: "true" = it names every pod of a time-sliced GPU, else one of them. */
+#define CTL_ENV_VIRTUAL_GPUS "KUBERNETES_VIRTUAL_GPUS"
+
 /* Kubernetes'. */
 #define CTL_LABEL_MANAGED_BY    "app.kubernetes.io/managed-by" /* "slicewright": ours */
 #define CTL_LABEL_INSTANCE_TYPE "node.kubernetes.io/instance-type"

@@ -295,8 +295,7 @@ static void tell_reading(struct run *r, const struct ctl_gpu_reading *g)
     uint32_t count = 0;
     for (uint32_t i = 0; i < g->occupant_count; i++) {
         tell_past_pod(r, g->occupants[i]);
-        if (r->told[g->occupants[i]] != 0)
-            occupants[count++] = r->o->history->pods[g->occupants[i]].uid;
+        occupants[count++] = r->o->history->pods[g->occupants[i]].uid;
     }
     struct core_fact *f = add(r, CORE_FACT_SAMPLE, CORE_SOURCE_METRICS);
     f->sample = ctl_history_sample(r->o->history, g);

@@ -552,6 +552,25 @@ static void copy_operand(struct json_writer *w, const struct kube_item *item, co
     jw_object_end(w);
 }
 
+static void copy_exporter(struct json_writer *w, const struct kube_item *item)
+{
+    jw_key(w, "dcgmExporter");
+    jw_object(w);
+    jw_key(w, "env");
+    jw_array(w);
+    KUBE_FOREACH(it, kube_item_at(item, "spec.dcgmExporter.env"))
+    {
+        if (!str_eq_c(kube_value_str(kube_value_get(it.value, "name")), CTL_ENV_VIRTUAL_GPUS))
+            continue;
+        jw_object(w);
+        copy_str(w, it.value, "name");
+        copy_str(w, it.value, "value");
+        jw_object_end(w);
+    }
+    jw_array_end(w);
+    jw_object_end(w);
+}
+
 static int write_operator(const struct kube_item *item, struct buf *out)
 {
     struct json_writer w = JSON_WRITER(out, 0);
@@ -564,6 +583,7 @@ static int write_operator(const struct kube_item *item, struct buf *out)
     jw_object(&w);
     copy_str(&w, kube_item_at(item, "spec.mig"), "strategy");
     jw_object_end(&w);
+    copy_exporter(&w, item);
     jw_key(&w, "daemonsets");
     jw_object(&w);
     copy_tolerations(&w, kube_item_at(item, "spec.daemonsets"));

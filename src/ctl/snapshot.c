@@ -584,6 +584,16 @@ static int put_config(struct ctl_snapshot *s, const struct kube_item *item, stru
     return 0;
 }
 
+static bool exporter_names_all(const struct kube_item *item)
+{
+    KUBE_FOREACH(it, kube_item_at(item, "spec.dcgmExporter.env"))
+    {
+        if (str_eq_c(kube_value_str(kube_value_get(it.value, "name")), CTL_ENV_VIRTUAL_GPUS))
+            return str_eq_c(kube_value_str(kube_value_get(it.value, "value")), "true");
+    }
+    return false;
+}
+
 static void put_operator(struct ctl_snapshot *s, const struct kube_item *item)
 {
     struct kube_toleration list[KUBE_TOLERATIONS_MAX];
@@ -612,6 +622,7 @@ static void put_operator(struct ctl_snapshot *s, const struct kube_item *item)
             .mig_default =
                     keep(s, kube_value_str(kube_item_at(item, "spec.migManager.config.default"))),
             .mig_strategy = keep(s, kube_value_str(kube_item_at(item, "spec.mig.strategy"))),
+            .exporter_names_all = exporter_names_all(item),
             .toleration_count = count,
     };
     keep_tolerations(s, list, count, &o->tolerations);

@@ -152,6 +152,7 @@ struct ctl_operator {
     struct str plugin_version;                /* devicePlugin.version, a release or a digest */
     struct str mig_config, mig_default;       /* migManager.config.{name,default} */
     struct str mig_strategy;                  /* mig.strategy */
+    bool exporter_names_all; /* dcgmExporter.env: every pod of a shared GPU is named in readings */
     uint32_t toleration_count;
     const struct kube_toleration *tolerations; /* daemonsets.tolerations */
 };

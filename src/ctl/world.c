@@ -188,6 +188,14 @@ static void find_operator(struct world_builder *b)
                 arena_printf(w->a, "mig.strategy is '%.*s'", STR_ARG_SHORT(op->mig_strategy)),
                 "whole GPUs beside MIG instances on one node need 'mixed'");
     }
+    if (!op->exporter_names_all) {
+        ctl_world_find(w, CTL_FINDING_WARNING, "ClusterPolicy",
+                "dcgmExporter.env has no " CTL_ENV_VIRTUAL_GPUS
+                "=true: of the pods that share a GPU, readings name one",
+                "set it before GPUs are shared: what a pod there uses is learned from readings "
+                "that "
+                "name all");
+    }
 }
 
 /* Where GPUs are renamed or split, a node offers no nvidia.com/gpu, and Cluster Autoscaler waits

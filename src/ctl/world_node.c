@@ -303,7 +303,8 @@ static struct core_node_caps caps_of(const struct world_builder *b, const struct
     bool mig = gpu->mig_key != NULL && b->s->operator.present;
     return (struct core_node_caps){CORE_SHARE_NODE_RESOURCE,
             mig ? CORE_RELAYOUT_GPU_REBUILD : CORE_RELAYOUT_NONE, mig && gpu->mig_mode_needs_reset,
-            CORE_STEER_POOL, CORE_KNOWN_GPU, CORE_KNOWN_GPU};
+            CORE_STEER_POOL, b->s->operator.exporter_names_all ? CORE_KNOWN_GPU : CORE_KNOWN_NODE,
+            CORE_KNOWN_GPU};
 }
 
 static void add_node(struct world_builder *b, const struct ctl_node *n, uint16_t gpu)

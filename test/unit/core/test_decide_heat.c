@@ -123,7 +123,7 @@ static void readings(struct world *w, uint32_t count, uint16_t busy, uint32_t oc
             .occupant_count = occupants,
             .occupants = pods};
     for (uint32_t i = 0; i < count; i++)
-        decide_heat_take(w->decider, &s, w->now.wall_ns);
+        decide_heat_take(w->decider, &s, occupants, w->now.wall_ns);
 }
 
 /* The replicas that the first node is asked to have instead; 0 = it keeps what it has. */

@@ -212,6 +212,8 @@ static void put_rest(struct cluster *c)
             "\"spec\":{\"devicePlugin\":{\"config\":{\"name\":\"sharing\",\"default\":\"ts-4\"},"
             "\"version\":\"v0.19.1\"},"
             "\"migManager\":{\"config\":{\"name\":\"mig\"}},\"mig\":{\"strategy\":\"single\"},"
+            "\"dcgmExporter\":{\"env\":[{\"name\":\"A\",\"value\":\"secret\"},{\"name\":"
+            "\"KUBERNETES_VIRTUAL_GPUS\",\"value\":\"true\"}]},"
             "\"daemonsets\":{\"tolerations\":[{\"key\":\"nvidia.com/gpu\",\"operator\":\"Exists\"}]"
             "}}}\n"
             "{\"kind\":\"ResourceSlice\",\"metadata\":{\"name\":\"s\",\"uid\":\"s\"},\"spec\":{"

@@ -277,6 +277,41 @@ static void a_plugin_that_offers_the_default_first_is_told(void **state)
     }
 }
 
+/* Of the pods on a shared GPU readings name one, unless the exporter is told to name all. */
+static void an_exporter_that_names_one_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *env;
+        bool all;
+    } table[] = {
+            {"", false},
+            {",\"dcgmExporter\":{\"env\":[{\"name\":\"KUBERNETES_VIRTUAL_GPUS\",\"value\":"
+             "\"true\"}]}",
+                    true},
+            {",\"dcgmExporter\":{\"env\":[{\"name\":\"KUBERNETES_VIRTUAL_GPUS\",\"value\":"
+             "\"false\"}]}",
+                    false},
+            {",\"dcgmExporter\":{\"env\":[{\"name\":\"OTHER\",\"value\":\"true\"}]}", false},
+    };
+    for (unsigned i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct cluster *c = cluster_new();
+        unsigned warnings = 0;
+        put_node(c, "a", 1, "");
+        buf_printf(&c->text,
+                "{\"kind\":\"ClusterPolicy\",\"apiVersion\":\"nvidia.com/v1\",\"metadata\":{"
+                "\"name\":\"p\",\"uid\":\"p\"},\"spec\":{\"mig\":{\"strategy\":\"mixed\"}%s}}\n",
+                table[i].env);
+        build(c);
+        for (uint32_t f = 0; f < c->w.finding_count; f++)
+            warnings += strstr(c->w.findings[f].text, "KUBERNETES_VIRTUAL_GPUS") != NULL;
+        assert_int_equal(warnings, table[i].all ? 0 : 1);
+        assert_int_equal(
+                c->w.nodes[0].node.caps.occupant, table[i].all ? CORE_KNOWN_GPU : CORE_KNOWN_NODE);
+        cluster_free(c);
+    }
+}
+
 static void quotas_count_in_their_namespace(void **state)
 {
     (void)state;
@@ -498,6 +533,7 @@ int main(void)
             cmocka_unit_test(no_known_gpu_is_an_error),
             cmocka_unit_test(foreign_owners_are_known),
             cmocka_unit_test(a_plugin_that_offers_the_default_first_is_told),
+            cmocka_unit_test(an_exporter_that_names_one_is_told),
             cmocka_unit_test(quotas_count_in_their_namespace),
             cmocka_unit_test(unknown_templates_are_left_alone),
             cmocka_unit_test(budgets_say_how_many_may_go),
