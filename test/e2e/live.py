@@ -79,7 +79,7 @@ class Controller:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(  # pylint: disable=consider-using-with
                 self.arguments, env=self.env, stderr=log, stdout=log)
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while True:
             text = self.log.read_bytes()[begin:].decode()
             self.ports = [int(line.split("port=")[1].split()[0]) for line in text.splitlines()

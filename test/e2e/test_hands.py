@@ -99,8 +99,9 @@ def stepped_back(controller, node, reason, seconds=150):
 def usable(node, cordoned=False):
     """Open, or closed by them alone, with whole GPUs as before and no change under way."""
     eventually(f"{node} offers its GPUs", lambda: cluster.allocatable(node, "nvidia.com/gpu"), 8)
+    eventually(f"{node} is closed", lambda: get("node", node)["spec"].get("unschedulable", False),
+               cordoned)
     found = get("node", node)
-    equal(f"{node} is closed", found["spec"].get("unschedulable", False), cordoned)
     equal(f"pool of {node}", found["metadata"]["labels"].get(live.POOL), None)
 
 

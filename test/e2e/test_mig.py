@@ -282,7 +282,7 @@ def cut_in_the_window(controller):
         seconds=120)
     refused_for_a_while(asked_before)
     least = 10
-    end = time.monotonic() + 240
+    end = time.monotonic() + 240 * cluster.PATIENCE
     while time.monotonic() < end and on_instances("infer", "nvidia.com/mig-1g.10gb") < 9:
         status = get("poddisruptionbudget", "notes", "-n", "mig")["status"]
         least = min(least, len(running("notes")))

@@ -92,7 +92,7 @@ def test_no_taint_where_it_is_not_tolerated():
     controller = t.start()
     try:
         eventually("leads", lambda: (controller.status() or {}).get("leads"), seconds=60)
-        end = time.monotonic() + 240
+        end = time.monotonic() + 240 * cluster.PATIENCE
         while time.monotonic() < end and t.resources(t.running()) != {"nvidia.com/gpu.shared": 40}:
             t.approve_and_own()
             time.sleep(2)
@@ -191,8 +191,9 @@ def test_new_nodes_are_closed_until_configured():
         eventually("closed", lambda: STARTUP_TAINT in taints("fresh-1"), seconds=60)
         print(f"# fresh-1 {taints('fresh-1')}, fresh-2 {taints('fresh-2')}")
         eventually("GPUs on fresh-2", lambda: cluster.allocatable("fresh-2", "nvidia.com/gpu"), 4)
-        equal("the pod waits", cluster.phase("early"), "Pending")
-        equal("closed still", STARTUP_TAINT in taints("fresh-2"), True)
+        phase = cluster.phase("early")  # before the taint: it may be opened at any moment now
+        equal("the pod waits while it is closed",
+              phase == "Pending" or STARTUP_TAINT not in taints("fresh-2"), True)
         for node in ("fresh-1", "fresh-2"):
             eventually(f"{node} is opened", lambda n=node: taints(n), {}, seconds=120)
             lifted = eventually("its reason", lambda n=node: next((
