@@ -42,8 +42,9 @@ def policy(name="live", **spec):
             "metadata": {"name": name}, "spec": base}
 
 
-def own_maps():
-    """ConfigMaps of our own, named once in the ClusterPolicy: what an admin does before the start."""
+def own_maps(all_named=False):
+    """ConfigMaps of our own, named once in the ClusterPolicy: what an admin does before the start.
+    all_named: dcgm-exporter names every pod of a shared GPU; else one, as it does by itself."""
     for name, data in ((PLUGIN_MAP, {"default": "version: v1\n"}),
                        (MIG_MAP, {"config.yaml": "version: v1\nmig-configs:\n  all-disabled:\n"
                                   "    - devices: all\n      mig-enabled: false\n"})):
@@ -53,7 +54,9 @@ def own_maps():
     item = cluster.get("clusterpolicies")["items"][0]["metadata"]["name"]
     kubectl("patch", "clusterpolicy", item, "--type=merge", "-p", json.dumps({"spec": {
         "devicePlugin": {"config": {"name": PLUGIN_MAP, "default": "default"}},
-        "migManager": {"config": {"name": MIG_MAP, "default": "all-disabled"}}}}))
+        "migManager": {"config": {"name": MIG_MAP, "default": "all-disabled"}},
+        "dcgmExporter": {"env": [{"name": "KUBERNETES_VIRTUAL_GPUS", "value": "true"}]
+                         if all_named else []}}}))
 
 
 class Controller:

@@ -34,7 +34,7 @@ def set_up():
     kubectl("apply", "-f", str(cluster.ROOT / "deploy/crds/slicewright.yaml"))
     kubectl("wait", "--for=condition=Established", "--timeout=30s",
             "crd/sharingpolicies.sharing.slicewright.io", "crd/sharingplans.sharing.slicewright.io")
-    live.own_maps()
+    live.own_maps(all_named=True)
     kubectl("apply", "-k", str(cluster.ROOT / "deploy/kustomize/apply"))
     # The test is the controller: the one that is deployed has no image here.
     kubectl("delete", "deployment", "-n", "slicewright", "--all")

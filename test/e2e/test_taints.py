@@ -57,8 +57,11 @@ def plugin_pods(node):
 
 
 def restart_plugin(node):
-    """Deletes the plugin's pod, as an update or mig-manager does."""
-    kubectl("delete", "pod", "-n", cluster.OPERATOR_NAMESPACE, "--wait=false", *plugin_pods(node))
+    """Deletes the plugin's pod, as an update or mig-manager does; it may be amid an update of its own.
+    The names of what went."""
+    old = eventually("the plugin runs", lambda: plugin_pods(node))
+    kubectl("delete", "pod", "-n", cluster.OPERATOR_NAMESPACE, "--wait=false", "--ignore-not-found", *old)
+    return old
 
 
 def refusal(controller, node):
@@ -131,8 +134,8 @@ def test_pools_are_tainted():
         equal("others' taints", [x["key"] for x in get("node", node)["spec"]["taints"]
                                  if x["key"] == "example.com/maintenance"], ["example.com/maintenance"])
         shared = cluster.allocatable(node, "nvidia.com/gpu.shared")
-        restart_plugin(node)
-        eventually("plugin away", lambda: cluster.allocatable(node, "nvidia.com/gpu.shared"), 0)
+        old = restart_plugin(node)
+        eventually("another plugin", lambda: set(plugin_pods(node)) - set(old))
         eventually("plugin back", lambda: cluster.allocatable(node, "nvidia.com/gpu.shared"), shared)
         cluster.apply(cluster.pod("stranger", node, "nvidia.com/gpu.shared"))
         eventually("a stranger waits", lambda: any(
