@@ -165,12 +165,35 @@ def in_change(record):
     return record is not None and record["state"] in ("forward", "undo", "retire")
 
 
-def walk(writes, records):
+def lost(crashes, asked):
+    """When which node may have been written without a line in the log: it was asked for within five
+    seconds of a crash of the API server.  `crashes`: (begin, end); `asked`: (when, node)."""
+    return sorted({(begin, name) for begin, end in crashes for at, name in asked
+                   if begin - 5 <= at <= end})
+
+
+def with_lost(writes, unlogged, forget):
+    """The writes; forget() is called with the name of a node before the first one after a write of it
+    that may not be in the log."""
+    unlogged = list(unlogged)
+    for w in writes:
+        while unlogged and unlogged[0][0] < w.ended:
+            forget(unlogged.pop(0)[1])
+        yield w
+
+
+def walk(writes, records, unlogged=()):
     """Each taken write to a node, with the record that stood there before it.  `records`: those at the
     begin, by node; moved along.  After an answer that says nothing of what was done (the server or who
-    asked was killed) the node is left out until a record is written again, and counts as not in change."""
+    asked was killed) and after what may not be logged (as lost() says) the node is left out until a
+    record is written again, and counts as not in change."""
     unsure = set()
-    for w in writes:
+
+    def forget(name):
+        unsure.add(name)
+        records[name] = None
+
+    for w in with_lost(writes, unlogged, forget):
         if w.resource == "nodes" and w.code >= SERVER_FAILED:
             unsure.add(w.name)
             if not (w.body or w.operations) or live.ROLLOUT in w.meta("annotations"):
@@ -183,26 +206,26 @@ def walk(writes, records):
                 unsure.discard(w.name)
 
 
-def most_nodes(writes, records):
+def most_nodes(writes, records, unlogged=()):
     """The most nodes that were in change at once."""
     records, most = dict(records), 0
-    for _ in walk(writes, records):
+    for _ in walk(writes, records, unlogged):
         most = max(most, sum(map(in_change, records.values())))
     # walk() moves the records along after it gave the write out.
     return max(most, sum(map(in_change, records.values())))
 
 
-def too_many_nodes(writes, limit, records):
+def too_many_nodes(writes, limit, records, unlogged):
     """Never are more nodes in change than maxNodesInChange."""
-    most = most_nodes(writes, records)
+    most = most_nodes(writes, records, unlogged)
     return [f"{most} nodes in change at once, {limit} are allowed"] if most > limit else []
 
 
-def odd_levels(writes, records):
+def odd_levels(writes, records, unlogged):
     """Each write to a node says what the record on it says: labels are those of `to` on the way there
     and of `from` on the way back, and a cordon is lifted where the record says that it is ours."""
     faults = []
-    for w, before in walk(writes, dict(records)):
+    for w, before in walk(writes, dict(records), unlogged):
         written = w.meta("annotations")
         record = record_of(written[live.ROLLOUT]) if live.ROLLOUT in written else before
         if in_change(record) and in_change(before) and record["plan"] != before["plan"]:
@@ -229,14 +252,18 @@ def odd_levels(writes, records):
     return faults
 
 
-def odd_taints(writes, pools):
+def odd_taints(writes, pools, unlogged):
     """A pool's taint has the value of the node's pool label.  `pools`: those at the begin, by node."""
     faults, pools = [], dict(pools)
-    for w in writes:
+
+    def forget(name):
+        pools[name] = None  # nobody knows
+
+    for w in with_lost(writes, unlogged, forget):
         if w.resource != "nodes":
             continue
         if w.code >= SERVER_FAILED and live.POOL in w.meta("labels"):
-            pools[w.name] = None  # nobody knows
+            forget(w.name)
         elif w.taken and live.POOL in w.meta("labels"):
             pools[w.name] = w.meta("labels")[live.POOL] or ""
         for taint in w.taints() if w.taken else []:
@@ -355,8 +382,8 @@ def summary(writes):
                      for name, (taken, refused) in sorted(counts.items()))
 
 
-def faults_of(writes, records, nodes, limits, asked):
+def faults_of(writes, records, nodes, limits, asked, unlogged=()):
     """All checks.  No node has a pool at the begin."""
     return evicted_twice(writes) + too_many_evictions(writes, limits) + unrecorded(writes) + \
-        too_many_nodes(writes, nodes, records) + odd_levels(writes, records) + \
-        odd_taints(writes, {}) + foreign_marks(writes) + odd_keys(writes) + never_asked(writes, asked)
+        too_many_nodes(writes, nodes, records, unlogged) + odd_levels(writes, records, unlogged) + \
+        odd_taints(writes, {}, unlogged) + foreign_marks(writes) + odd_keys(writes) + never_asked(writes, asked)

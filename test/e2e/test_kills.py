@@ -40,11 +40,12 @@ STUCK = 4         # what a kill adds that finds nothing being done
 API_EVERY = 8   # kills between two crashes of the API server
 OPEN = 8        # A100 nodes that are left open to us
 OURS = [f"a100-{i}" for i in range(OPEN)]
-ASKED = re.compile(r'msg=asked action=(\S+) subject=("[^"]*"|\S*) level=("[^"]*"|\S*)')
+ASKED = re.compile(r'ts=(\S+) .*msg=asked action=(\S+) subject=("[^"]*"|\S*) level=("[^"]*"|\S*)')
 ANSWERED = re.compile(r'level=info area=act msg=(\S+) subject=("[^"]*"|\S*)')
 HELD_UP = re.compile(r" msg=refused .*reason=(guard-budget-[a-z]+) ")
 KINDS = ("publish", "claim", "evict", "set-plugin", "set-pool", "taint", "release")
 FAULTS = "fake.slicewright.io/faults"
+START = 1_800_000_000  # of planted logs, seconds since the epoch
 
 live.FAST = ["--decide-every", "2s", "--propagation", "6s", "--metrics-every", "2s", "--lease", "4s"]
 
@@ -71,6 +72,7 @@ class Mortal(live.Controller):
         self.name, self.draw, self.read, self.rest = name, draw, 0, b""
         self.volume = pathlib.Path(tempfile.mkdtemp(prefix=f"slicewright-{name}-"))
         self.starts, self.asked, self.kinds = 0, set(), {}
+        self.asked_at = []  # (when, node)
         self.held_up = collections.Counter()
         token = cluster.tool("kubeconfig", "--service-account", "slicewright/slicewright")
         super().__init__("--identity", name, kubeconfig=token, level="debug")
@@ -100,8 +102,9 @@ class Mortal(live.Controller):
             line = line.decode()
             self.held_up.update(HELD_UP.findall(line))
             if match := ASKED.search(line):
-                action, subject, level = (word.strip('"') for word in match.groups())
+                at, action, subject, level = (word.strip('"') for word in match.groups())
                 self.asked.add((action, subject, level))
+                self.asked_at.append((audit.seconds(at), subject.removeprefix("node ")))
                 self.kinds[action, subject] = kind_of(action, level)
                 found.append((self.kinds[action, subject], "asked"))
             elif match := ANSWERED.search(line):
@@ -250,6 +253,7 @@ class Killer:
         self.pair, self.draw = pair, draw
         self.hit = collections.Counter()
         self.at_actions, self.acted = 0, False
+        self.crashes = []  # of the API server: (begin, end)
         self.manner = collections.Counter()
 
     def target(self):
@@ -290,7 +294,9 @@ class Killer:
             victim.lose_volume()
             self.manner["volume deleted"] += 1
         if number % API_EVERY == API_EVERY - 1:
+            begin = time.time()
             cluster.tool("restart", "apiserver", "--kill")
+            self.crashes.append((begin, time.time()))
             self.manner["API server killed"] += 1
         victim.start()
 
@@ -393,9 +399,11 @@ def test_killed_at_actions():
         writes, _ = audit.read(LOG, begin)
         print(killer.table())
         print(f"# audit: {audit.summary(writes)}; {demand.failed} changes of demand met no server")
+        unlogged = audit.lost(killer.crashes, pair[0].asked_at + pair[1].asked_at)
+        print(f"# {len(unlogged)} times a node was written to when the API server was killed")
         equal("faults in the audit log", audit.faults_of(
-            writes, known, NODES, demand.limits, pair[0].asked | pair[1].asked), [])
-        most, held = audit.most_nodes(writes, known), pair[0].held_up + pair[1].held_up
+            writes, known, NODES, demand.limits, pair[0].asked | pair[1].asked, unlogged), [])
+        most, held = audit.most_nodes(writes, known, unlogged), pair[0].held_up + pair[1].held_up
         print(f"# the Lease counted as many evictions as are allowed in "
               f"{audit.times_bound(writes, demand.limits)} of its writes")
         print(f"# {demand.limits[0][1]} to {demand.limits[-2][1]} evictions an hour were allowed; {most} "
@@ -455,7 +463,7 @@ def test_nothing_moves_without_memory():
 
 def line(resource, name, body, code=200, at=0.0, **ref):
     """A line of an audit log."""
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(1.8e9 + at)) + ".000000Z"
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(START + at)) + ".000000Z"
     verb = "create" if ref.get("subresource") == "eviction" else "patch"
     return json.dumps({"stage": "ResponseComplete", "verb": verb, "user": {"username": audit.USER},
                        "objectRef": {"resource": resource, "name": name, **ref},
@@ -534,15 +542,15 @@ def test_the_audit_can_fail():
             "configmaps", live.PLUGIN_MAP, {"data": {"shared-x2-00000000": "two"}},
             namespace="gpu-operator")])]
     with tempfile.NamedTemporaryFile("w+") as log:
-        def faults(lines):
+        def faults(lines, unlogged=()):
             log.truncate(0)
             log.seek(0)
             log.write("\n".join(lines) + "\n")
             log.flush()
             writes, _ = audit.read(log.name)
             asked = set(map(audit.level_of, writes)) | {
-                ("node-patch", "node a", "pool-taint=p startup-taint-")}
-            return audit.faults_of(writes, {}, 1, [(0, 2)], asked)
+                ("node-patch", "node a", f"pool-taint={pool} startup-taint-") for pool in "pq"}
+            return audit.faults_of(writes, {}, 1, [(0, 2)], asked, unlogged)
         equal("in a good rollout", faults(good), [])
         for words, lines in planted:
             found = faults(good + lines)
@@ -553,6 +561,13 @@ def test_the_audit_can_fail():
                    node_line("b", 11, record=record, unschedulable=True),
                    line("pods", "z", {}, 500, 12, subresource="eviction", namespace="live")]
         equal("what nobody heard of", faults(good + unheard), [])
+        # A pool's label that was written while the API server was killed, which then logged nothing.
+        crash = audit.lost([(START + 9.5, START + 12)], [(START + 9, "a"), (START + 2, "b")])
+        equal("who was written to", [name for _, name in crash], ["a"])
+        unlogged = [node_line("a", 9, record=record.replace('"p"', '"q"')),
+                    taint_line("a", 20, pool_taint("q")), node_line("a", 21, record="")]
+        equal("what was not logged", faults(good + unlogged, crash), [])
+        equal("without a crash", len(faults(good + unlogged)), 1)
         faults(good)
         writes, _ = audit.read(log.name)
         equal("nodes at once", audit.most_nodes(writes, {}), 1)
