@@ -21,15 +21,30 @@ class Skip(Exception):
     """The test cannot run here; the text says why."""
 
 
+# Of a server that stalls or starts again: the same is asked once more.
+AWAY = ("etcdserver: request timed out", "TLS handshake timeout", "connection refused", "i/o timeout",
+        "leader changed", "unexpected EOF")
+
+
 def kubectl(*arguments, stdin=None):
-    """Runs kubectl as the cluster's admin and returns what it prints."""
+    """Runs kubectl as the cluster's admin and returns what it prints.  What may be done twice is tried
+    for a minute while the server is away."""
+    end = time.monotonic() + (0 if arguments[0] == "create" else 60)
+    while True:
+        done = run_kubectl(arguments, stdin)
+        if done.returncode == 0:
+            return done.stdout
+        if time.monotonic() > end or not any(words in done.stderr for words in AWAY):
+            raise RuntimeError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
+        time.sleep(0.5)
+
+
+def run_kubectl(arguments, stdin=None):
+    """Runs kubectl once."""
     command = ["kubectl"] if os.environ.get("SLICEWRIGHT_KUBECTL") is None else \
         [os.environ["SLICEWRIGHT_KUBECTL"], "kubectl"]
-    done = subprocess.run([*command, *arguments], input=stdin, capture_output=True, text=True,
-                          timeout=120, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
-    return done.stdout
+    return subprocess.run([*command, *arguments], input=stdin, capture_output=True, text=True,
+                          timeout=300, check=False)
 
 
 def get(*arguments):
@@ -84,11 +99,20 @@ PATIENCE = 4
 
 def eventually(what, ask, wanted=True, seconds=60):
     """Asks until the answer is `wanted`, or is true where that is the wish.  Seconds: of a machine at
-    rest."""
+    rest.  Who can't be asked just now is asked again."""
     seconds *= PATIENCE
-    end = time.monotonic() + seconds
+    end, told = time.monotonic() + seconds, ""
     while True:
-        answer = ask()
+        try:
+            answer = ask()
+        except (RuntimeError, OSError, subprocess.TimeoutExpired, TypeError, KeyError) as away:
+            if time.monotonic() > end:
+                raise
+            if str(away) != told:
+                told = str(away)
+                print(f"# {what}: {told}", file=sys.stderr)
+            time.sleep(0.5)
+            continue
         if answer == wanted or (wanted is True and answer):
             return answer
         if time.monotonic() > end:

@@ -23,7 +23,7 @@ MIG_CONFIG = "nvidia.com/mig.config"
 PLUGIN_MAP, MIG_MAP = "slicewright-plugin", "slicewright-mig"
 
 # Every wait of the fake operator is a twentieth of real life; so are the policy's.
-FAST = ["--decide-every", "5s", "--propagation", "6s", "--metrics-every", "2s", "--lease", "6s"]
+FAST = ["--decide-every", "5s", "--propagation", "6s", "--metrics-every", "2s", "--lease", "20s"]
 
 
 def policy(name="live", **spec):
@@ -96,7 +96,7 @@ class Controller:
     def get(self, path, port=1):
         """What it answers; JSON where it is JSON."""
         url = f"http://127.0.0.1:{self.ports[port]}{path}"
-        with urllib.request.urlopen(url, timeout=10) as reply:
+        with urllib.request.urlopen(url, timeout=60) as reply:
             text = reply.read().decode()
         return json.loads(text) if path.startswith("/api") else text
 
@@ -123,7 +123,7 @@ class Controller:
         """Ends it, by default without warning."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=120)
 
     def stop(self):
         """Ends it as kubelet would; its exit code."""

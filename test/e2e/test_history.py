@@ -172,6 +172,7 @@ def test_damage_is_left_out():
     try:
         eventually("it said so", lambda: controller.tail(1000).count("history not understood"), 2)
         eventually("it reads", lambda: controller.metric("slicewright_readings_total") > 0)
+        eventually("it decides", lambda: controller.metric("slicewright_steps_total") > 0)
         time.sleep(3)
     finally:
         controller.stop()
@@ -187,7 +188,7 @@ def test_without_the_maps():
     controller = start()
     try:
         eventually("it reads", lambda: controller.metric("slicewright_readings_total") > 0)
-        equal("said", controller.tail(1000).count("history is not kept in the cluster"), 1)
+        eventually("said", lambda: controller.tail(1000).count("history is not kept in the cluster"), 1)
     finally:
         equal("exit code", controller.stop(), 0)
     _server[0].stop()
